@@ -1,0 +1,1 @@
+"""nautes_reconciler."""
