@@ -1,0 +1,208 @@
+"""The replaceable parts, in our words: one small protocol each. Implementations live in the adapters.
+
+Targets (`reconcile.Target`) do what is declared; these protocols are for what is read, and for what
+*happens* once: starting a run, refreshing an application, reporting a status.
+All methods raise Retry (unreachable, busy), Blocked or Rejected, never a client library's error.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from nautes_domain.plan import State
+
+
+class CommitState(StrEnum):
+    """GitLab's commit statuses (GitLab API, "Set commit pipeline status")."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitStatus:
+    """What people see beside a commit. `name` keeps statuses of different runtimes apart."""
+
+    state: CommitState
+    name: str
+    description: str
+    """At most 255 characters are shown."""
+    ref: str = ""
+    """Short branch or tag name."""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostedProject:
+    """A project on the code host."""
+
+    id: int
+    path: str
+    default_branch: str = ""
+    web_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a token belongs to."""
+
+    id: int
+    username: str
+    name: str = ""
+
+
+class CodeHost(Protocol):
+    """Where repositories live: GitLab, or the forge of the laptop stack."""
+
+    async def project(self, path: str) -> HostedProject | None:
+        """Return a project by its path with namespace, None if there is none that we can see."""
+        ...
+
+    async def head(self, project_id: int, branch: str) -> str | None:
+        """Return the commit at the head of a branch, None if there is no such branch."""
+        ...
+
+    async def tree(self, project_id: int, commit: str) -> Mapping[str, bytes]:
+        """Return all `.yaml`/`.yml` files at a commit by path. Symlinks and submodules raise Rejected."""
+        ...
+
+    async def read(self, project_id: int, path: str, commit: str) -> bytes:
+        """Return one file at a commit; Rejected (code `no-such-file`) where it does not exist."""
+        ...
+
+    async def changed_paths(self, project_id: int, before: str, after: str) -> tuple[str, ...] | None:
+        """Return the paths that differ between two commits, None if the host cannot say (fail open)."""
+        ...
+
+    async def set_status(self, project_id: int, commit: str, status: CommitStatus) -> None:
+        """Report on a commit. Repeating a status, or a transition that the host refuses, is no error."""
+        ...
+
+    async def whose(self, token: str) -> Person | None:
+        """Return who a caller's token belongs to, None if the host does not know it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A secret's fields and its version. The repr shows neither."""
+
+    values: Mapping[str, str] = field(repr=False)
+    version: int
+    written_at: datetime | None = None
+
+
+class SecretStore(Protocol):
+    """Where secret values live: Vault or OpenBao. Paths come from `names`."""
+
+    async def read(self, mount: str, path: str) -> StoredSecret | None:
+        """Return the newest version, None if there is none."""
+        ...
+
+    async def write(
+        self, mount: str, path: str, values: Mapping[str, str], *, expected: int | None = None
+    ) -> int:
+        """Write a new version and return its number; with `expected`, only on top of that version (0 = none).
+
+        A lost race raises Retry (code `version-conflict`).
+        """
+        ...
+
+    async def remove(self, mount: str, path: str) -> None:
+        """Destroy every version. Removing what is gone is no error."""
+        ...
+
+    async def wrap(self, values: Mapping[str, str], ttl: timedelta) -> str:
+        """Return a single-use token for the values: what may cross the bus instead of them."""
+        ...
+
+    async def unwrap(self, token: str) -> Mapping[str, str]:
+        """Return the wrapped values, once. A used or expired token raises Rejected (code `wrapping-token`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One run that a delivery asks for. Its name derives from the delivery's content: doing it twice makes one."""
+
+    name: str
+    namespace: str
+    account: str
+    """ServiceAccount under which the run works, and as which it is created."""
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Event data, passed as parameters and never put into text (security rule 10)."""
+
+
+class PipelineEngine(Protocol):
+    """What runs pipelines: Tekton."""
+
+    name: str
+
+    def build(self, request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
+        """Return the run object made from a pipeline file. Pure.
+
+        Namespace, name, account and labels are forced. Raises Rejected with violations (file and line)
+        if the file is not exactly one run of this engine.
+        """
+        ...
+
+    async def start(self, request: RunRequest, run: Mapping[str, Any]) -> bool:
+        """Create the run under the account's rights. False if it was already there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment runtime, resolved: what is deployed, from where, to where."""
+
+    product: str
+    name: str
+    repository_url: str
+    revision: str
+    path: str
+    cluster: str
+    namespaces: tuple[str, ...]
+    entity: str
+
+
+class Deployer(Protocol):
+    """What keeps a namespace equal to manifests in Git: Argo CD."""
+
+    name: str
+
+    def product_state(self, product: str, deployments: tuple[Deployment, ...]) -> State:
+        """Return the objects of one product: its project and one application per deployment. Pure."""
+        ...
+
+    async def refresh(self, application: str, commit: str) -> bool:
+        """Make it look at Git now. False if it was already asked to for this commit; Blocked if it is absent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """One namespace of a product on one cluster, and the machine account that works in it."""
+
+    product: str
+    runtime: str
+    cluster: str
+    namespace: str
+    account: str
+    may_run: bool
+    """Whether pipelines run here (the account may create what runs need)."""
+    entity: str
+
+
+class TenantSpace(Protocol):
+    """What gives a product its place on a cluster: namespaces and RBAC."""
+
+    def space_state(self, scope: str, spaces: tuple[Space, ...]) -> State:
+        """Return namespaces, accounts, roles and bindings. Pure."""
+        ...
