@@ -104,8 +104,8 @@ def _cluster(cluster: Declared[Cluster], tenant: TenantCatalog, tenant_name: str
     own = spec.components_list.namespaces()
     for namespace in spec.reserved_namespaces_allowed_products:
         if namespace not in own:
-            path = ("spec", "reservedNamespacesAllowedProducts", namespace)
-            yield cluster.violation(path, "C8", f"{namespace} belongs to no component of this cluster")
+            field_path = ("spec", "reservedNamespacesAllowedProducts", namespace)
+            yield cluster.violation(field_path, "C8", f"{namespace} belongs to no component of this cluster")
 
 
 def _folders(setting: Setting) -> Iterator[Violation]:
