@@ -1,1 +1,1 @@
-"""nautes_webhook_gateway."""
+"""GitLab's HTTP in, durable deliveries out. Nothing else."""
