@@ -67,6 +67,10 @@ class CodeHost(Protocol):
         """Return the commit at the head of a branch, None if there is no such branch."""
         ...
 
+    async def message(self, project_id: int, commit: str) -> str:
+        """Return the whole message of a commit: trailers stand in its last paragraph."""
+        ...
+
     async def tree(self, project_id: int, commit: str) -> Mapping[str, bytes]:
         """Return all `.yaml`/`.yml` files at a commit by path. Symlinks and submodules raise Rejected."""
         ...

@@ -1,0 +1,151 @@
+"""Declarations to the objects that should exist on the code host, the clusters and in Argo CD. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from nautes_domain import names
+from nautes_domain.capabilities import Deployer, Deployment, Space, TenantSpace
+from nautes_domain.catalog import ProductCatalog, TenantCatalog
+from nautes_domain.plan import Ref, State, Wanted, merged
+
+HOOK_EVENTS: Final = ("push_events", "tag_push_events")
+"""What every hook subscribes to; more of GitLab's events come with the runtimes that use them."""
+
+SecretVersions = Mapping[str, int]
+"""Version of the secret of each hook, by hook id; absent while it was not issued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where things are reached, without trailing slashes."""
+
+    gateway: str
+    code_host: str
+
+    def hook(self, hook: str) -> str:
+        """Return the URL that a hook calls."""
+        return f"{self.gateway}/hooks/gitlab/{hook}"
+
+    def clone(self, group: str, project: str) -> str:
+        """Return the HTTP address of a repository, without credentials."""
+        return f"{self.code_host}/{names.project_path(group, project)}.git"
+
+
+def config_projects(tenant: str, catalog: TenantCatalog) -> Iterator[tuple[str, str]]:
+    """Yield (group, project) of every repository that holds declarations, the tenant's first."""
+    yield tenant, names.TENANT_PROJECT
+    for product in catalog.products:
+        yield product, names.CONFIG_PROJECT
+
+
+def repositories(catalog: ProductCatalog) -> Iterator[tuple[str, str]]:
+    """Yield (group, project) of every repository that a product declares."""
+    for name in catalog.repos:
+        yield catalog.product, name
+
+
+def tenant_state(
+    tenant: str, catalog: TenantCatalog, addresses: Addresses, versions: SecretVersions
+) -> State:
+    """Return the groups of tenant and products, each with the project that holds its declarations."""
+    states: list[State] = []
+    for group, project in config_projects(tenant, catalog):
+        entity = f"Tenant/{tenant}" if group == tenant else f"Product/{group}"
+        because = f"{entity} needs a place for its declarations"
+        ref = Ref("gitlab", "Group", group)
+        states.append({ref: Wanted({"visibility": "private"}, because, entity)})
+        states.append(_hosted(group, project, addresses, versions, (entity, because)))
+    return merged(states)
+
+
+def product_state(
+    catalog: ProductCatalog,
+    addresses: Addresses,
+    versions: SecretVersions,
+    *,
+    spaces: TenantSpace,
+    deployer: Deployer,
+) -> State:
+    """Return everything that a valid product needs: repositories with hooks, namespaces, applications."""
+    scope = names.scope("product", catalog.product)
+    states: list[State] = [
+        _hosted(*place, addresses, versions, (f"CodeRepo/{place[1]}", f"CodeRepo/{place[1]} is declared"))
+        for place in repositories(catalog)
+    ]
+    states.append(spaces.space_state(scope, tuple(spaces_of(catalog))))
+    deployments = tuple(deployments_of(catalog, addresses))
+    if deployments:
+        states.append(deployer.product_state(catalog.product, deployments))
+    return merged(states)
+
+
+def _hosted(
+    group: str,
+    project: str,
+    addresses: Addresses,
+    versions: SecretVersions,
+    reason: tuple[str, str],
+) -> State:
+    entity, because = reason
+    hook = names.hook_id(group, project)
+    hook_spec = {
+        "url": addresses.hook(hook),
+        "events": list(HOOK_EVENTS),
+        "secret_version": versions.get(hook, 0),
+    }
+    return {
+        Ref("gitlab", "Project", project, group): Wanted(
+            {"visibility": "private", "initialize": True}, because, entity
+        ),
+        Ref("gitlab", "Hook", hook, names.project_path(group, project)): Wanted(
+            hook_spec, f"pushes to {group}/{project} must be heard", entity
+        ),
+    }
+
+
+def spaces_of(catalog: ProductCatalog) -> Iterable[Space]:
+    """Yield each namespace that the runtimes of a valid product use, with its machine account."""
+    for pipeline in catalog.pipelines.values():
+        runtime = pipeline.manifest
+        environment = catalog.environments[runtime.spec.destination.environment]
+        yield Space(
+            product=catalog.product,
+            runtime=runtime.name,
+            cluster=environment.manifest.spec.cluster,
+            namespace=runtime.namespace,
+            account=runtime.account,
+            may_run=True,
+            entity=pipeline.entity,
+        )
+    for deployment in catalog.deployments.values():
+        target = deployment.manifest
+        environment = catalog.environments[target.spec.destination.environment]
+        for namespace in target.namespaces:
+            yield Space(
+                product=catalog.product,
+                runtime=target.name,
+                cluster=environment.manifest.spec.cluster,
+                namespace=namespace,
+                account=target.account,
+                may_run=False,
+                entity=deployment.entity,
+            )
+
+
+def deployments_of(catalog: ProductCatalog, addresses: Addresses) -> Iterable[Deployment]:
+    """Yield what Argo CD keeps equal to Git for a valid product."""
+    for declared in catalog.deployments.values():
+        runtime = declared.manifest
+        source = runtime.spec.manifest_source
+        environment = catalog.environments[runtime.spec.destination.environment]
+        yield Deployment(
+            product=catalog.product,
+            name=runtime.name,
+            repository_url=addresses.clone(catalog.product, source.code_repo),
+            revision=source.target_revision,
+            path=source.path,
+            cluster=environment.manifest.spec.cluster,
+            namespaces=runtime.namespaces,
+            entity=declared.entity,
+        )

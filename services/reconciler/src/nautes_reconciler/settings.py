@@ -1,0 +1,25 @@
+"""What the reconciler must be told: environment variables with prefix `NAUTES_`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from nautes_runtime.settings import GitLabSettings, ServiceSettings, VaultSettings
+from pydantic import BaseModel
+
+
+class ManagementSettings(BaseModel):
+    """The cluster on which Argo CD lives."""
+
+    kubeconfig: Path
+
+
+class ReconcilerSettings(ServiceSettings):
+    """Settings of one reconciler process."""
+
+    vault: VaultSettings
+    gitlab: GitLabSettings
+    management: ManagementSettings
+    gateway_url: str
+    """Address of the webhook gateway as the code host reaches it, without a trailing slash."""
+    resync: timedelta = timedelta(minutes=5)
+    """How often every scope is looked at without being asked: drift repair and catch-up."""
