@@ -1,0 +1,8 @@
+"""GitLab, and what answers like it: code host, groups and projects and hooks, deploy keys."""
+
+from nautes_adapters.gitlab.code_host import GitLabCodeHost
+from nautes_adapters.gitlab.deploy_keys import DeployKey, GitLabDeployKeys
+from nautes_adapters.gitlab.hooks import HookSecrets
+from nautes_adapters.gitlab.space import GitLabSpace
+
+__all__ = ["DeployKey", "GitLabCodeHost", "GitLabDeployKeys", "GitLabSpace", "HookSecrets"]

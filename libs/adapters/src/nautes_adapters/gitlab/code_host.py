@@ -1,0 +1,136 @@
+"""GitLab as the code host: what is read, and commit statuses. Source of paths: GitLab REST API v4."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
+from nautes_adapters.gitlab.archive import DEFAULT_LIMITS, Limits, manifests
+from nautes_adapters.gitlab.errors import DENIED, Refused
+from nautes_domain.capabilities import CommitStatus, HostedProject, Person
+from nautes_domain.failures import Rejected
+
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
+_TOKEN = re.compile(r"[!-~]{1,512}\Z")
+_FILE_LIMIT: Final = 1024 * 1024
+"""Largest single file that `read` returns, in bytes."""
+_MOST_DIFFS: Final = 1_000
+"""GitLab's default for files in a comparison (instance setting `diff_max_files`): at it, some may be missing."""
+
+
+class GitLabCodeHost:
+    """Implements `capabilities.CodeHost` on GitLab, or on what answers like it."""
+
+    def __init__(
+        self, url: str, token: str, *, timeout: float = 10.0, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._limits = limits
+        self._api = GitLabApi(url, token, timeout=timeout)
+
+    async def project(self, path: str) -> HostedProject | None:
+        """Return a project by path with namespace; None if we cannot see one."""
+        found = await self._api.get(f"/projects/{quoted(path)}")
+        return None if found is None else hosted_project(found)
+
+    async def head(self, project_id: int, branch: str) -> str | None:
+        """Return the commit at the head of a branch, None without such a branch."""
+        found = await self._api.get(f"/projects/{project_id:d}/repository/branches/{quoted(branch)}")
+        return None if found is None else str(found["commit"]["id"])
+
+    async def tree(self, project_id: int, commit: str) -> Mapping[str, bytes]:
+        """Return all manifests at a commit by path, from one archive.
+
+        One request instead of one per file. Raises Rejected (codes `no-such-commit`, `symlink`,
+        `submodule`, `too-large`).
+        """
+        self._check_commit(commit)
+        path = f"/projects/{project_id:d}/repository/archive.tar.gz"
+        packed = await self._api.raw(path, self._limits.packed, sha=commit)
+        if packed is None:
+            raise Rejected("there is no such commit", what=f"commit {commit[:12]}", code="no-such-commit")
+        return manifests(packed, commit, self._limits)
+
+    async def read(self, project_id: int, path: str, commit: str) -> bytes:
+        """Return one file at a commit, at most 1 MiB; Rejected (`no-such-file`) where there is none."""
+        self._check_commit(commit)
+        missing = Rejected(
+            f"there is no file {path[:200]} at {commit[:12]}", what=path[:200], code="no-such-file"
+        )
+        if any(part in ("", ".", "..") for part in path.split("/")):
+            raise missing
+        url = f"/projects/{project_id:d}/repository/files/{quoted(path)}/raw"
+        content = await self._api.raw(url, _FILE_LIMIT, ref=commit)
+        if content is None:
+            raise missing
+        return content
+
+    async def changed_paths(self, project_id: int, before: str, after: str) -> tuple[str, ...] | None:
+        """Return the paths that differ between two commits, old and new names of what moved.
+
+        None when GitLab cannot say: a branch's first push or deletion (all zeros), a commit that is gone,
+        a comparison that was cut off (`compare_timeout` is set when the diff overflowed).
+        """
+        if not all(_OBJECT_ID.match(one) and one.strip("0") for one in (before, after)):
+            return None
+        path = f"/projects/{project_id:d}/repository/compare"
+        found = await self._api.get(path, **{"from": before, "to": after, "straight": "true"})
+        if found is None or found.get("compare_timeout"):
+            return None
+        diffs = found.get("diffs", [])
+        if len(diffs) >= _MOST_DIFFS:
+            return None
+        return tuple(sorted({str(diff[key]) for diff in diffs for key in ("old_path", "new_path")}))
+
+    async def set_status(self, project_id: int, commit: str, status: CommitStatus) -> None:
+        """Report on a commit. GitLab refuses a transition to the state that it is in; that is no error."""
+        self._check_commit(commit)
+        body = {
+            "state": status.state.value,
+            "name": status.name,
+            "description": status.description[:255],
+            **({"ref": status.ref} if status.ref else {}),
+            **({"target_url": status.url} if status.url else {}),
+        }
+        try:
+            await self._api.post(f"/projects/{project_id:d}/statuses/{commit}", body)
+        except Refused as refused:
+            if "Cannot transition status" not in refused.answer:
+                raise
+
+    async def whose(self, token: str) -> Person | None:
+        """Return who a token belongs to, asked with that token alone; None if GitLab does not know it."""
+        if not _TOKEN.match(token):
+            return None
+        api = GitLabApi(self._url, token, timeout=self._timeout)
+        try:
+            found = await api.get("/user")
+        except Rejected as rejected:
+            if rejected.code == DENIED:
+                return None
+            raise
+        finally:
+            await api.close()
+        if found is None:
+            return None
+        return Person(int(found["id"]), str(found["username"]), str(found.get("name") or ""))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    @staticmethod
+    def _check_commit(commit: str) -> None:
+        if not _OBJECT_ID.match(commit):
+            raise Rejected("this is not a full commit id", what=commit[:64], code="no-such-commit")
+
+
+def hosted_project(found: Json) -> HostedProject:
+    """Return our words for GitLab's project."""
+    return HostedProject(
+        id=int(found["id"]),
+        path=str(found["path_with_namespace"]),
+        default_branch=str(found.get("default_branch") or ""),
+        web_url=str(found.get("web_url") or ""),
+    )

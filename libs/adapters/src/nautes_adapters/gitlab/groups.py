@@ -1,0 +1,89 @@
+"""Groups of ours on GitLab: found, made, released."""
+
+from nautes_adapters.gitlab import marks
+from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
+from nautes_adapters.gitlab.errors import Refused, is_taken
+from nautes_domain.failures import Blocked, Rejected
+from nautes_domain.plan import Ref, Spec
+
+
+class Groups:
+    """The top-level groups of one tenant (GitLab API, "Groups")."""
+
+    def __init__(self, api: GitLabApi, tenant: str) -> None:
+        self._api = api
+        self._tenant = tenant
+
+    async def find(self, name: str) -> Json | None:
+        """Return a group by path, ours or not."""
+        return await self._api.get(f"/groups/{quoted(name)}", with_projects="false")
+
+    async def all_ours(self) -> list[Json]:
+        """Return all groups with our mark.
+
+        Lists those that the token's user owns: whoever creates a group owns it.
+        """
+        found = await self._api.rows("/groups", owned="true", top_level_only="true")
+        ours = [group for group in found if marks.is_our_group(group, self._tenant)]
+        return [group for group in ours if "/" not in str(group["full_path"])]
+
+    async def ours(self, name: str) -> Json:
+        """Return a group to work in; Blocked while it does not exist, Rejected if it is not ours."""
+        group = await self.find(name)
+        if group is None:
+            raise Blocked("its group does not exist yet", by=f"group/{name}", code="no-such-group")
+        if not marks.is_our_group(group, self._tenant):
+            raise self._not_ours(name)
+        return group
+
+    async def put(self, ref: Ref, spec: Spec) -> None:
+        """Make or change a group; a group of somebody else raises Rejected."""
+        found = await self.find(ref.name)
+        if found is None:
+            try:
+                await self._api.post("/groups", self._new(ref, spec))
+            except Refused as refused:
+                found = await self.find(ref.name) if is_taken(refused) else None
+                if found is None:
+                    raise
+            else:
+                return
+        await self._settle(found, ref, spec)
+
+    async def release(self, ref: Ref) -> None:
+        """Take our mark off a group. The group and what is in it stay."""
+        found = await self.find(ref.name)
+        if found is not None and marks.is_our_group(found, self._tenant):
+            await self._api.put(f"/groups/{found['id']}", {"description": marks.released_mark(self._tenant)})
+
+    async def _settle(self, group: Json, ref: Ref, spec: Spec) -> None:
+        if not marks.may_take_group(group, self._tenant):
+            raise self._not_ours(ref.name)
+        changes = {
+            **({} if marks.is_our_group(group, self._tenant) else {"description": self._description(ref)}),
+            **({} if group.get("visibility") == spec["visibility"] else {"visibility": spec["visibility"]}),
+        }
+        if changes:
+            await self._api.put(f"/groups/{group['id']}", changes)
+
+    def _new(self, ref: Ref, spec: Spec) -> Json:
+        return {
+            "name": ref.name,
+            "path": ref.name,
+            "visibility": spec["visibility"],
+            "description": self._description(ref),
+        }
+
+    def _description(self, ref: Ref) -> str:
+        role = "tenant" if ref.name == self._tenant else "product"
+        return f"{marks.group_mark(self._tenant)} {role} {ref.name}"
+
+    def _not_ours(self, name: str) -> Rejected:
+        mark = marks.group_mark(self._tenant)
+        return Rejected(
+            "a group of this name exists and is not ours",
+            what=f"group/{name}",
+            who="owners of the group on GitLab",
+            next_step=f"begin the group's description with '{mark}' to hand it over, or choose another name",
+            code="group-not-ours",
+        )
