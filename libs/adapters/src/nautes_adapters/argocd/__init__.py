@@ -1,0 +1,6 @@
+"""Argo CD: what a product's deployments are there, the refresh that a push asks for, registered clusters."""
+
+from nautes_adapters.argocd.clusters import ClusterAccess, ClusterSecrets, cluster_secret_state
+from nautes_adapters.argocd.deployer import ArgoDeployer, ArgoTarget
+
+__all__ = ["ArgoDeployer", "ArgoTarget", "ClusterAccess", "ClusterSecrets", "cluster_secret_state"]

@@ -1,0 +1,104 @@
+"""A run object from a pipeline file: what people wrote, with name, place, account and labels forced. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from nautes_adapters.tekton.rules import API_VERSION, KIND, violations
+from nautes_domain.capabilities import RunRequest
+from nautes_domain.failures import Rejected, Violation
+from nautes_domain.source import Document, parse
+
+_RESERVED: Final = ("nautes.io/", "tekton.dev/", "kubernetes.io/", "k8s.io/", "argocd.argoproj.io/")
+"""Labels and annotations that mean something to the platform; those of a file are left out."""
+
+
+def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
+    """Return the run. Raises Rejected (code `pipeline-file`) with every violation of the file.
+
+    Kept of the metadata are labels and annotations outside the platform's own prefixes. Event data
+    becomes `spec.params`, in place of a parameter of the same name.
+    """
+    document = _only(parse(source, file), file)
+    found = violations(document, request.params)
+    if found:
+        raise _rejected(file, found)
+    written = _copy(document.value)
+    metadata, spec = written.get("metadata") or {}, written["spec"]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": request.name,
+            "namespace": request.namespace,
+            "labels": {**_kept(metadata.get("labels")), **request.labels},
+            "annotations": {**_kept(metadata.get("annotations")), **request.annotations},
+        },
+        "spec": {
+            **spec,
+            "params": _with_event(spec.get("params") or [], request.params),
+            "taskRunTemplate": {
+                **(spec.get("taskRunTemplate") or {}),
+                "serviceAccountName": request.account,
+            },
+            **_task_runs(spec),
+        },
+    }
+
+
+def _only(documents: tuple[Document, ...], file: str) -> Document:
+    if len(documents) == 1:
+        return documents[0]
+    line = documents[1].line_of() if documents else 1
+    message = f"the file holds {len(documents)} documents; a pipeline file holds one PipelineRun"
+    violation = Violation(file, line, KIND, "", "", "pipeline-run", message, "keep exactly one")
+    raise _rejected(file, (violation,))
+
+
+def _rejected(file: str, found: tuple[Violation, ...]) -> Rejected:
+    first = min(found)
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return Rejected(
+        f"{first.file}:{first.line} {first.message}{more}",
+        found,
+        what=f"pipeline file {file}",
+        who="owners of the pipeline file",
+        next_step=first.fix,
+        code="pipeline-file",
+    )
+
+
+def _kept(entries: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the labels or annotations that people may set: no prefix of the platform, nor a subdomain of one."""
+    return {key: value for key, value in (entries or {}).items() if not _is_reserved(key)}
+
+
+def _is_reserved(key: str) -> bool:
+    prefix, slash, _ = key.rpartition("/")
+    return bool(slash) and any(f".{prefix}/".endswith(f".{one}") for one in _RESERVED)
+
+
+def _with_event(params: list[dict[str, Any]], event: Mapping[str, str]) -> list[dict[str, Any]]:
+    written = {param["name"] for param in params}
+    replaced = [
+        {**param, "value": event[param["name"]]} if param["name"] in event else param for param in params
+    ]
+    return replaced + [{"name": name, "value": event[name]} for name in sorted(event.keys() - written)]
+
+
+def _task_runs(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of single tasks without accounts of their own."""
+    if not spec.get("taskRunSpecs"):
+        return {}
+    kept = [
+        {key: value for key, value in one.items() if key != "serviceAccountName"}
+        for one in spec["taskRunSpecs"]
+    ]
+    return {"taskRunSpecs": kept}
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_copy(one) for one in value]
+    return value
