@@ -2,9 +2,8 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from nautes_domain import names
 from nautes_domain.failures import Blocked, Failure, Rejected, Retry, Violation
@@ -114,7 +113,7 @@ class Status(Record):
     result: Result
     code: str = ""
     message: str = ""
-    violations: Annotated[tuple[ViolationRecord, ...], Field(default=())]
+    violations: tuple[ViolationRecord, ...] = ()
     written: int = 0
     unchanged: int = 0
 

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from pathlib import Path
 
-from nautes_runtime.settings import GitLabSettings, ServiceSettings, VaultSettings
 from pydantic import BaseModel
+
+from nautes_runtime.settings import GitLabSettings, ServiceSettings, VaultSettings
 
 
 class ManagementSettings(BaseModel):

@@ -1,0 +1,158 @@
+"""A configuration repository's newest commit: judged as a whole, then stored and told, or refused with every reason.
+
+The event is a hint: only which repository it was is trusted; head and files are read fresh.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from nautes_domain import names
+from nautes_domain.capabilities import CodeHost
+from nautes_domain.catalog import Tree
+from nautes_domain.effects import Cause, Result, Status, violations_of
+from nautes_domain.events import Fact, Work
+from nautes_domain.failures import Blocked, Rejected
+from nautes_domain.snapshot import TENANT_KEY, IndexedProject, Snapshot
+from nautes_reconciler import judging
+from nautes_reconciler.judging import Judgement
+from nautes_reconciler.records import Declarations
+from nautes_runtime.bus import Bus
+
+LISTENERS = ("reconciler", "secret-broker", "cluster-registrar")
+"""The services that have objects of their own to make agree with declarations."""
+
+
+def scope_of(project: IndexedProject) -> str:
+    """Return the scope which a configuration project declares."""
+    if project.name == names.CONFIG_PROJECT:
+        return names.scope("product", project.group)
+    return TENANT_KEY
+
+
+class Declaring:
+    """Takes declarations in."""
+
+    def __init__(
+        self,
+        tenant: str,
+        code_host: CodeHost,
+        declarations: Declarations,
+        bus: Bus,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._tenant = tenant
+        self._code_host = code_host
+        self._declarations = declarations
+        self._bus = bus
+        self._now = now
+
+    async def take(self, project: IndexedProject, cause: Cause) -> str:
+        """Read the head of a configuration project and take it in; return what happened, in words.
+
+        Raises Rejected with every violation when the declarations are refused: the last good ones stay.
+        """
+        scope = scope_of(project)
+        hosted = await self._code_host.project(project.path)
+        if hosted is None:
+            raise Blocked("the configuration project is not there", by=f"project/{project.path}")
+        head = await self._code_host.head(hosted.id, hosted.default_branch)
+        if head is None:
+            return f"{project.path} has no commit yet"
+        before = await self._declarations.snapshot(scope)
+        if before is not None and before.commit == head:
+            await self.ask(scope, "the same commit was announced again", cause)
+            return f"{project.path} at {head[:8]} was taken in before"
+        tree = await self._code_host.tree(hosted.id, head)
+        judgement = await self._judge(scope, tree)
+        await self._code_host.set_status(hosted.id, head, judgement.status)
+        if judgement.violations:
+            await self._refuse(scope, head, judgement, cause)
+        message = await self._code_host.message(hosted.id, head)
+        snapshot = Snapshot(
+            scope=scope,
+            commit=head,
+            project_id=hosted.id,
+            cause=cause,
+            files={path: data for path, data in tree.items() if path.endswith((".yaml", ".yml"))},
+            deletions_allowed=judging.confirms_deletions(message),
+        )
+        # in this order, so that a crash in between leaves nothing untold: facts twice are kept once
+        await self._state_changes(snapshot, before, judgement)
+        await self._declarations.desired.put(scope, snapshot)
+        await self._tell(snapshot, judgement)
+        return f"{len(judgement.entities)} entities of {project.path} at {head[:8]} are valid"
+
+    async def _judge(self, scope: str, tree: Tree) -> Judgement:
+        if scope == TENANT_KEY:
+            return judging.judge_tenant(self._tenant, tree)
+        _, product = names.split_scope(scope)
+        claims = judging.foreign_claims(product, (await self._declarations.products()).values())
+        return judging.judge_product(product, tree, await self._declarations.tenant(), claims)
+
+    async def _refuse(self, scope: str, commit: str, judgement: Judgement, cause: Cause) -> None:
+        count = len(judgement.violations)
+        refusal = Rejected(
+            f"{count} violation{'s' if count > 1 else ''}; the last valid state stays: {judgement.violations[0]}",
+            judgement.violations,
+            what=scope,
+            who=cause.actor or "whoever pushed the change",
+            next_step="mend the files and push again",
+            code="invalid-declarations",
+        )
+        status = Status(
+            service="declarations",
+            scope=scope,
+            at=self._now(),
+            cause=cause,
+            commit=commit,
+            result=Result.REJECTED,
+            code=refusal.code,
+            message=str(refusal),
+            violations=violations_of(refusal),
+        )
+        await self._declarations.status.put(f"declarations.{scope}", status)
+        raise refusal
+
+    async def _state_changes(self, snapshot: Snapshot, before: Snapshot | None, judgement: Judgement) -> None:
+        known: Mapping[str, str] = {}
+        if before is not None:
+            known = (await self._judge(snapshot.scope, before.files)).entities
+        for kind, name, verb in judging.changes(known, judgement.entities):
+            fact = Fact(
+                kind=kind,
+                verb=verb,
+                scope=snapshot.scope,
+                name=name,
+                by="reconciler",
+                cause=snapshot.cause,
+                data={"commit": snapshot.commit},
+            )
+            await self._bus.state(fact)
+
+    async def _tell(self, snapshot: Snapshot, judgement: Judgement) -> None:
+        scope, cause = snapshot.scope, snapshot.cause
+        status = Status(
+            service="declarations",
+            scope=scope,
+            at=self._now(),
+            cause=cause,
+            commit=snapshot.commit,
+            result=Result.DONE,
+            message=f"{len(judgement.entities)} entities are valid",
+        )
+        await self._declarations.status.put(f"declarations.{scope}", status)
+        await self.ask(scope, f"commit {snapshot.commit[:8]} was taken in", cause)
+        if scope == TENANT_KEY:  # what a product may do depends on the tenant's declarations
+            for product in await self.product_scopes():
+                await self.ask(product, "the tenant's declarations changed", cause)
+
+    async def ask(self, scope: str, because: str, cause: Cause) -> None:
+        """Ask every service to make its part of a scope agree."""
+        for service in LISTENERS:
+            await self._bus.request(service, Work(scope=scope, because=because, cause=cause))
+
+    async def product_scopes(self) -> list[str]:
+        """Return the scopes of all products that are declared or have a snapshot."""
+        declared = {names.scope("product", name) for name in (await self._declarations.tenant()).products}
+        stored = {key for key, _ in await self._declarations.desired.items("product_")}
+        return sorted(declared | stored)

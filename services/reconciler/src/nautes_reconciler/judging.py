@@ -1,0 +1,75 @@
+"""Is a tree of declarations valid as a whole, and what changed in it? Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nautes_domain import names
+from nautes_domain.capabilities import CommitState, CommitStatus
+from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog, Tree, read_product, read_tenant
+from nautes_domain.failures import Violation
+from nautes_domain.validation import Claims, Setting, claims_of, product_violations, tenant_violations
+
+DELETIONS_TRAILER: Final = "nautes-allow-deletions: all"
+STATUS_NAME: Final = "nautes/declarations"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found in a tree. Valid if there is no violation."""
+
+    violations: tuple[Violation, ...]
+    entities: Mapping[str, str]
+    """Digest of each entity's content by `Kind/name`."""
+
+    @property
+    def status(self) -> CommitStatus:
+        """What people see beside the commit."""
+        if not self.violations:
+            words = f"{len(self.entities)} entities are valid"
+            return CommitStatus(CommitState.SUCCESS, STATUS_NAME, words)
+        more = f" (and {len(self.violations) - 1} more)" if len(self.violations) > 1 else ""
+        words = f"{self.violations[0]}"
+        return CommitStatus(CommitState.FAILED, STATUS_NAME, words[: 250 - len(more)] + more)
+
+
+def judge_tenant(tenant: str, tree: Tree) -> Judgement:
+    """Judge the tenant's repository."""
+    catalog, problems = read_tenant(tree)
+    found = (*problems, *tenant_violations(catalog, tenant))
+    declared: tuple[Declared[Any], ...] = (*catalog.clusters.values(), *catalog.products.values())
+    return Judgement(tuple(sorted(set(found))), _digests(declared))
+
+
+def judge_product(product: str, tree: Tree, tenant: TenantCatalog, claims: Claims) -> Judgement:
+    """Judge a product's repository. References are judged only when every file can be read at all."""
+    catalog, problems = read_product(product, tree)
+    found = problems or product_violations(Setting(catalog, tenant, claims))
+    return Judgement(tuple(sorted(set(found))), _digests(catalog.entities()))
+
+
+def foreign_claims(product: str, catalogs: Iterable[ProductCatalog]) -> Claims:
+    """Return the namespaces that other products hold."""
+    return {
+        place: holder
+        for catalog in catalogs
+        if catalog.product != product
+        for place, holder in claims_of(catalog).items()
+    }
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (kind, name, verb) of every entity that differs: verb is `declared` or `withdrawn`."""
+    for entity in sorted(before.keys() | after.keys()):
+        if before.get(entity) != after.get(entity):
+            kind, _, name = entity.partition("/")
+            yield kind.lower(), name, "declared" if entity in after else "withdrawn"
+
+
+def confirms_deletions(message: str) -> bool:
+    """Say whether a commit message confirms that much may go (security rule 12)."""
+    return any(line.strip().lower() == DELETIONS_TRAILER for line in message.splitlines())
+
+
+def _digests(entities: Iterable[Declared[Any]]) -> Mapping[str, str]:
+    return {one.entity: names.digest(repr(one.document.value)) for one in entities}

@@ -1,0 +1,115 @@
+"""Runs and refreshes that a delivery asks for: done once each, with what became of them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, Deployer, PipelineEngine
+from nautes_domain.effects import Considered, Result, result_of
+from nautes_domain.events import Delivery
+from nautes_domain.failures import Blocked, Failure, Rejected
+from nautes_domain.plan import Action, Ref, Verb
+from nautes_domain.triggers import Refresh, RunToStart
+from nautes_reconciler.records import Declarations
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one run or refresh."""
+
+    considered: Considered
+    action: Action | None
+    """None if nothing was attempted because it could not even be prepared."""
+    already: bool = False
+    failure: Failure | None = None
+    seconds: float = 0.0
+    """Time from reading the pipeline file to the answer of the cluster."""
+
+
+class Starter:
+    """Starts runs and refreshes applications."""
+
+    def __init__(
+        self,
+        code_host: CodeHost,
+        declarations: Declarations,
+        engine_on: Callable[[str], Awaitable[PipelineEngine]],
+        deployer: Deployer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._code_host = code_host
+        self._declarations = declarations
+        self._engine_on = engine_on
+        self._deployer = deployer
+        self._clock = clock
+
+    async def start(self, run: RunToStart, delivery: Delivery) -> Done:
+        """Read the pipeline file at its commit, build the run and create it under its account's rights."""
+        action: Action | None = None
+        began = self._clock()
+        try:
+            engine = await self._engine_on(run.cluster)
+            file = f"{run.repository}/{run.path}"
+            built = engine.build(run.request, await self._source(run), file=file)
+            request = run.request
+            ref = Ref(f"kubernetes/{run.cluster}", "PipelineRun", request.name, request.namespace)
+            entity = f"ProjectPipelineRuntime/{run.considered.runtime}"
+            action = Action(Verb.CREATE, ref, None, built, run.considered.reason, entity)
+            created = await engine.start(request, built)
+        except Failure as failure:
+            await self._report(run, delivery, failure)
+            seconds = self._clock() - began
+            return Done(_ended(run.considered, failure), action, failure=failure, seconds=seconds)
+        seconds = self._clock() - began
+        await self._report(run, delivery, None)
+        considered = _settled(run.considered, already=not created)
+        return Done(considered, action, already=not created, seconds=seconds)
+
+    async def refresh(self, refresh: Refresh) -> Done:
+        """Make one application look at Git now."""
+        entity = f"DeploymentRuntime/{refresh.considered.runtime}"
+        spec = {"refreshed-commit": refresh.commit}
+        ref = Ref("argocd", "Application", refresh.application, "argocd")
+        action = Action(Verb.UPDATE, ref, None, spec, refresh.considered.reason, entity)
+        began = self._clock()
+        try:
+            asked = await self._deployer.refresh(refresh.application, refresh.commit)
+        except Failure as failure:
+            seconds = self._clock() - began
+            return Done(_ended(refresh.considered, failure), action, failure=failure, seconds=seconds)
+        considered = _settled(refresh.considered, already=not asked)
+        return Done(considered, action, already=not asked, seconds=self._clock() - began)
+
+    async def _source(self, run: RunToStart) -> bytes:
+        project = await self._declarations.project_named(run.considered.product, run.repository)
+        if project is None:
+            raise Blocked("its repository is not there yet", by=f"coderepo/{run.repository}")
+        commit = run.commit or await self._code_host.head(project.project_id, run.revision)
+        if commit is None:
+            raise Rejected(
+                f"{project.path} has no branch {run.revision} to read {run.path} from",
+                what=f"ProjectPipelineRuntime/{run.considered.runtime}",
+                next_step=f"push the branch, or set the trigger's revision in {run.considered.runtime}",
+                code="no-such-revision",
+            )
+        return await self._code_host.read(project.project_id, run.path, commit)
+
+    async def _report(self, run: RunToStart, delivery: Delivery, failure: Failure | None) -> None:
+        """Put a status beside the pushed commit. A failure that will be tried again is not shown as final."""
+        name = f"nautes/{run.considered.runtime}"
+        short = delivery.branch or delivery.tag
+        if failure is None:
+            words = f"PipelineRun {run.request.name} on {run.cluster}"
+            status = CommitStatus(CommitState.PENDING, name, words, ref=short)
+        elif isinstance(failure, Rejected):
+            status = CommitStatus(CommitState.FAILED, name, str(failure)[:250], ref=short)
+        else:
+            return
+        await self._code_host.set_status(delivery.project_id, delivery.checkout_sha, status)
+
+
+def _settled(considered: Considered, *, already: bool) -> Considered:
+    return considered.model_copy(update={"result": Result.ALREADY if already else Result.DONE})
+
+
+def _ended(considered: Considered, failure: Failure) -> Considered:
+    return considered.model_copy(update={"result": result_of(failure), "message": str(failure)})
