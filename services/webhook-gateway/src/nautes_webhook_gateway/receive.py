@@ -48,8 +48,9 @@ class Limits:
     """Calls at once, whatever they wait for."""
     buffered: int = 128 * 1024 * 1024
     """Bytes of bodies in memory at once."""
+    discard: timedelta = timedelta(seconds=1)
     discarded: int = 1024 * 1024
-    """Bytes read and thrown away so that a refused caller gets to read the answer."""
+    """Time and bytes for reading and throwing away a rest, so that a refused caller gets to read the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ class Receiver:
         """Read and throw away a small rest of the body; say whether that was all of it."""
         size, more = 0, True
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(self._limits.discard.total_seconds()):
                 while more and size <= self._limits.discarded:
                     chunk, more = await _next(receive)
                     size += len(chunk)
