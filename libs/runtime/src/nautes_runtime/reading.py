@@ -1,0 +1,175 @@
+"""The read side: what was delivered, decided, done and put aside, from the streams as they are now.
+
+Each reader begins at the start (or at a time) and ends at what was the end of the stream when it was asked.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from pydantic import BaseModel
+
+from nautes_domain.effects import Decision, Effect, Status
+from nautes_domain.events import PARTITIONS, Delivery, Fact, Subjects
+from nautes_runtime import streams
+from nautes_runtime.bus import UNAVAILABLE, unavailable
+from nautes_runtime.dead import (
+    ATTEMPTS,
+    CODE,
+    CONSUMER,
+    DIGEST,
+    MESSAGE_ID,
+    REASON,
+    SEQUENCE,
+    SUBJECT,
+    DeadMessage,
+)
+
+T = TypeVar("T", bound=BaseModel)
+
+BATCH: Final = 256
+FETCH_TIMEOUT: Final = 5.0
+"""Seconds to wait for messages that the server has counted."""
+
+
+async def effects(
+    js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
+) -> AsyncIterator[Effect]:
+    """Yield the effect records in the order in which they were stored; `cause` is the id of a delivery."""
+    subjects = Subjects(tenant)
+    async for message in _messages(js, "EFFECTS", subjects.effect(), cause, since):
+        if message.subject != subjects.decision():
+            yield Effect.model_validate_json(message.data)
+
+
+async def decisions(
+    js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
+) -> AsyncIterator[Decision]:
+    """Yield the decision records in the order in which they were stored."""
+    async for message in _messages(js, "EFFECTS", Subjects(tenant).decision(), cause, since):
+        yield Decision.model_validate_json(message.data)
+
+
+async def facts(
+    js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
+) -> AsyncIterator[Fact]:
+    """Yield the facts in the order in which they were stated."""
+    async for message in _messages(js, "FACTS", Subjects(tenant).fact(), cause, since):
+        yield Fact.model_validate_json(message.data)
+
+
+async def deliveries(
+    js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
+) -> AsyncIterator[Delivery]:
+    """Yield the deliveries: in order within one project, one partition after the other."""
+    for index in range(PARTITIONS):
+        wanted = Subjects(tenant).deliveries(index)
+        async for message in _messages(js, streams.deliveries(index), wanted, cause, since):
+            yield Delivery.model_validate_json(message.data)
+
+
+async def statuses(js: JetStreamContext, tenant: str) -> AsyncIterator[Status]:
+    """Yield the latest status of every scope of every service."""
+    Subjects(tenant)
+    latest = replay(js, "KV_status", "$KV.status.>", deliver_policy=DeliverPolicy.LAST_PER_SUBJECT)
+    async for message in latest:
+        if message.data:
+            yield Status.model_validate_json(message.data)
+
+
+async def dead(
+    js: JetStreamContext, tenant: str, *, since: datetime | None = None
+) -> AsyncIterator[DeadMessage]:
+    """Yield the messages that were put aside, oldest first."""
+    async for message in _messages(js, "DEAD", Subjects(tenant).dead(), None, since):
+        yield dead_message(message.subject.rpartition(".")[2], message.data, message.headers or {})
+
+
+def dead_message(stream: str, data: bytes, headers: dict[str, str]) -> DeadMessage:
+    """Return a dead letter as it was put aside."""
+    ours = (REASON, CODE, ATTEMPTS, DIGEST, SUBJECT, SEQUENCE, CONSUMER, MESSAGE_ID)
+    original = {k: v for k, v in headers.items() if k not in ours and not k.lower().startswith("nats-")}
+    return DeadMessage(
+        stream=stream,
+        sequence=int(headers.get(SEQUENCE, "0")),
+        consumer=headers.get(CONSUMER, ""),
+        subject=headers.get(SUBJECT, ""),
+        data=data,
+        reason=headers.get(REASON, ""),
+        code=headers.get(CODE, ""),
+        attempts=int(headers.get(ATTEMPTS, "0")),
+        headers=original | ({"Nats-Msg-Id": headers[MESSAGE_ID]} if MESSAGE_ID in headers else {}),
+        digest=headers.get(DIGEST, ""),
+    )
+
+
+async def _messages(
+    js: JetStreamContext, stream: str, subject: str, cause: str | None, since: datetime | None
+) -> AsyncIterator[Msg]:
+    async for message in replay(js, stream, subject, since=since):
+        if cause is None or (message.headers or {}).get("nautes-cause") == cause:
+            yield message
+
+
+async def replay(
+    js: JetStreamContext,
+    stream: str,
+    subject: str,
+    *,
+    deliver_policy: DeliverPolicy = DeliverPolicy.ALL,
+    since: datetime | None = None,
+    headers_only: bool = False,
+) -> AsyncIterator[Msg]:
+    """Yield the stored messages up to the present end, through a consumer of its own that is removed after.
+
+    Raises Retry(code "bus-unavailable") when the server does not answer or does not know the stream.
+    """
+    start: dict[str, Any] = {}
+    if since is not None:
+        deliver_policy = DeliverPolicy.BY_START_TIME
+        start = {"opt_start_time": since.astimezone(UTC)}
+    config = ConsumerConfig(
+        ack_policy=AckPolicy.NONE,
+        deliver_policy=deliver_policy,
+        filter_subject=subject,
+        headers_only=headers_only or None,
+        inactive_threshold=30.0,
+        mem_storage=True,
+        num_replicas=1,
+        **start,
+    )
+    try:
+        info = await js.add_consumer(stream, config)
+        left = info.num_pending or 0
+        subscription = await js.pull_subscribe_bind(consumer=info.name, stream=stream)
+    except UNAVAILABLE as error:
+        raise unavailable(f"stream {stream}", error) from error
+    try:
+        while left > 0:
+            try:
+                batch = await subscription.fetch(min(left, BATCH), timeout=FETCH_TIMEOUT)
+            except TimeoutError:
+                # Counted messages may be replaced or removed while we read.
+                left = (await js.consumer_info(stream, info.name)).num_pending or 0
+                continue
+            for message in batch:
+                yield message
+                left = message.metadata.num_pending or 0
+    except UNAVAILABLE as error:
+        raise unavailable(f"stream {stream}", error) from error
+    finally:
+        await _forget(js, stream, info.name, subscription)
+
+
+async def _forget(
+    js: JetStreamContext, stream: str, name: str, subscription: JetStreamContext.PullSubscription
+) -> None:
+    """Remove the consumer now; if the server is away, it removes it by itself after thirty seconds."""
+    try:
+        await subscription.unsubscribe()
+        await js.delete_consumer(stream, name)
+    except UNAVAILABLE:
+        return

@@ -1,0 +1,67 @@
+"""Durables and streams that somebody deleted are made again, and who asks is told whether all are there."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+from structlog.typing import FilteringBoundLogger
+
+from nautes_runtime.bus import UNAVAILABLE
+from nautes_runtime.streams import Consumer, ensure, provision
+
+PERIOD: Final = 1.0
+"""Seconds. FastStream's pull loop does not notice that its durable is gone; we do."""
+
+
+class Watchdog:
+    """Looks at every durable each second; a missing one is made again, behind what was acknowledged."""
+
+    def __init__(
+        self, js: JetStreamContext, tenant: str, consumers: Sequence[Consumer], log: FilteringBoundLogger
+    ) -> None:
+        self._js = js
+        self._tenant = tenant
+        self._consumers = consumers
+        self._log = log
+        self._floors: dict[tuple[str, str], int] = {}
+        self.problem = "not looked yet"
+        """What is wrong, empty if every durable is there."""
+
+    async def run(self) -> None:
+        """Look and mend until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(PERIOD)
+
+    async def look(self) -> None:
+        """Look at every durable once; make what is missing."""
+        problem = ""
+        for consumer in self._consumers:
+            try:
+                await self._check(consumer)
+            except UNAVAILABLE as error:
+                problem = f"{consumer.stream}/{consumer.durable}: {error or type(error).__name__}"
+        self.problem = problem
+
+    async def _check(self, consumer: Consumer) -> None:
+        try:
+            info = await self._js.consumer_info(consumer.stream, consumer.durable)
+        except NotFoundError:
+            self._log.warning(
+                "durable is gone, making it again", stream=consumer.stream, durable=consumer.durable
+            )
+            await self._restore(consumer)
+            return
+        if info.ack_floor is not None:
+            self._floors[consumer.key] = info.ack_floor.stream_seq
+
+    async def _restore(self, consumer: Consumer) -> None:
+        try:
+            await self._js.stream_info(consumer.stream)
+        except NotFoundError:
+            # A new stream counts from one again: what we knew of the old one says nothing.
+            self._floors = {key: seq for key, seq in self._floors.items() if key[0] != consumer.stream}
+            await provision(self._js, self._tenant)
+        await ensure(self._js, consumer, after=self._floors.get(consumer.key, 0))
