@@ -1,0 +1,103 @@
+"""Wires the reconciler: the only module that names concrete tools."""
+
+from functools import partial
+from time import perf_counter
+
+from nautes_adapters.argocd import ArgoDeployer, ArgoTarget
+from nautes_adapters.gitlab import GitLabCodeHost, GitLabSpace
+from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesClient, KubernetesTarget, ProductSpaces
+from nautes_adapters.tekton import TektonEngine
+from nautes_adapters.vault import VaultSecretStore, VaultSession
+from nautes_domain import names
+from nautes_domain.capabilities import SecretStore, StoredSecret
+from nautes_domain.events import PARTITIONS, Delivery, Fact
+from nautes_domain.snapshot import IndexedProject, Snapshot
+from nautes_reconciler.assigning import HOOK_MOUNT, Assigning, Systems
+from nautes_reconciler.clusters import Cluster, Clusters
+from nautes_reconciler.declaring import Declaring
+from nautes_reconciler.deliveries import Deliveries
+from nautes_reconciler.desired import Addresses
+from nautes_reconciler.records import Declarations
+from nautes_reconciler.runs import Starter
+from nautes_reconciler.settings import ReconcilerSettings
+from nautes_reconciler.waking import concerned
+from nautes_runtime.context import ServiceContext
+from nautes_runtime.scopes import ScopeWorker
+from nautes_runtime.settings import read_secret
+
+SERVICE = "reconciler"
+
+
+async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
+    """Connect the tools and declare what is listened to."""
+    declarations = Declarations(
+        context.buckets.desired(Snapshot),
+        context.buckets.index(IndexedProject),
+        context.buckets.status,
+    )
+    systems = _systems(settings, context)
+    declaring = Declaring(settings.tenant, systems.code_host, declarations, context.bus, context.now)
+    addresses = Addresses(settings.gateway_url.rstrip("/"), settings.gitlab.url.rstrip("/"))
+    assigning = Assigning(settings.tenant, addresses, systems, declarations, declaring, context.bus)
+    worker = ScopeWorker(context, SERVICE, assigning.assign)
+    worker.resync(settings.resync, assigning.scopes)
+    starter = Starter(
+        systems.code_host, declarations, systems.clusters.engine, systems.deployer, perf_counter
+    )
+    deliveries = Deliveries(systems.code_host, declarations, declaring, starter, context.bus, now=context.now)
+
+    async def wake(fact: Fact) -> None:
+        for scope in concerned(fact, await declaring.product_scopes()):
+            await worker.request(scope, f"{fact.kind} {fact.name} was {fact.verb}", fact.cause)
+
+    for index in range(PARTITIONS):
+        context.subscribe(
+            f"DELIVERIES_{index}",
+            f"{SERVICE}-deliveries-{index}",
+            context.subjects.deliveries(index),
+            deliveries.handle,
+            model=Delivery,
+        )
+    context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
+
+
+def _systems(settings: ReconcilerSettings, context: ServiceContext) -> Systems:
+    vault = settings.vault
+    secret_id = read_secret(vault.secret_id_file).get_secret_value()
+    secrets = VaultSecretStore(VaultSession(vault.address, vault.role_id, secret_id))
+    token = read_secret(settings.gitlab.token_file).get_secret_value()
+    code_host = GitLabCodeHost(settings.gitlab.url, token)
+    gitlab = GitLabSpace(
+        settings.gitlab.url,
+        token,
+        gateway_url=settings.gateway_url,
+        tenant=settings.tenant,
+        secrets=partial(_hook_secret, secrets),
+    )
+    management = KubernetesClient.from_kubeconfig(settings.management.kubeconfig)
+    clusters = Clusters(secrets, _connect)
+    for close in (clusters.close, management.close, gitlab.close, code_host.close):
+        context.on_stop(close)
+    return Systems(
+        code_host=code_host,
+        gitlab=gitlab,
+        argocd=ArgoTarget(management),
+        clusters=clusters,
+        spaces=ProductSpaces(),
+        deployer=ArgoDeployer(management, settings.tenant),
+        secrets=secrets,
+    )
+
+
+def _connect(name: str, secret: StoredSecret) -> Cluster:
+    values = secret.values
+    client = KubernetesClient.from_token(values["server"], values["ca"], values["token"])
+    target = KubernetesTarget(client, name, SPACE_KINDS)
+    return Cluster(secret.version, target, TektonEngine(client), client.close)
+
+
+async def _hook_secret(secrets: SecretStore, hook: str) -> tuple[str, str, int] | None:
+    stored = await secrets.read(HOOK_MOUNT, names.hook_secret_path(hook))
+    if stored is None:
+        return None
+    return stored.values["token"], stored.values.get("signing_token", ""), stored.version

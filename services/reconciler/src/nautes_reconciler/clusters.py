@@ -1,0 +1,90 @@
+"""The clusters that we may work on: connected with the credentials that the secret broker keeps for us."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nautes_domain import names
+from nautes_domain.capabilities import PipelineEngine, SecretStore, StoredSecret
+from nautes_domain.failures import Blocked
+from nautes_domain.plan import Action, Observed
+from nautes_domain.reconcile import Target
+
+ACCOUNT: Final = "nautes-reconciler"
+"""Our own ServiceAccount on every cluster; the registrar makes it."""
+MOUNT: Final = "cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One connected cluster."""
+
+    version: int
+    """Version of the credentials that it was connected with."""
+    target: Target
+    engine: PipelineEngine
+    close: Callable[[], Awaitable[None]]
+
+
+Connect = Callable[[str, StoredSecret], Cluster]
+
+
+class Unregistered:
+    """Stands for a cluster that declarations need and that is not registered yet."""
+
+    kinds: Sequence[str] = ()
+
+    def __init__(self, cluster: str) -> None:
+        self.system = f"kubernetes/{cluster}"
+        self._cluster = cluster
+
+    async def observe(self, scope: str) -> Observed:
+        """Raise Blocked: registration will wake the scope."""
+        raise Blocked(
+            "its credentials are not there yet",
+            by=f"cluster/{self._cluster}",
+            what=f"Cluster/{self._cluster} for {scope}",
+            code="cluster-not-registered",
+        )
+
+    async def apply(self, action: Action) -> None:
+        """Raise Blocked as well; nothing is planned without having been observed."""
+        await self.observe(str(action.ref))
+
+
+class Clusters:
+    """Connects on first use and again when the credentials were renewed."""
+
+    def __init__(self, secrets: SecretStore, connect: Connect) -> None:
+        self._secrets = secrets
+        self._connect = connect
+        self._connected: dict[str, Cluster] = {}
+
+    async def get(self, name: str) -> Cluster | None:
+        """Return a cluster, None while there are no credentials for it."""
+        secret = await self._secrets.read(MOUNT, names.cluster_account_path(name, ACCOUNT))
+        if secret is None:
+            return None
+        known = self._connected.get(name)
+        if known is None or known.version != secret.version:
+            self._connected[name] = self._connect(name, secret)
+            if known is not None:
+                await known.close()
+        return self._connected[name]
+
+    async def target(self, name: str) -> Target:
+        """Return the reconcile target of a cluster; one that blocks while it is not registered."""
+        cluster = await self.get(name)
+        return Unregistered(name) if cluster is None else cluster.target
+
+    async def engine(self, name: str) -> PipelineEngine:
+        """Return the pipeline engine of a cluster. Raises Blocked while it is not registered."""
+        cluster = await self.get(name)
+        if cluster is None:
+            raise Blocked("its credentials are not there yet", by=f"cluster/{name}", what=f"Cluster/{name}")
+        return cluster.engine
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for cluster in self._connected.values():
+            await cluster.close()
