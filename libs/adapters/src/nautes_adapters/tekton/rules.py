@@ -108,7 +108,8 @@ def _identity(value: Mapping[str, Any]) -> Iterator[Finding]:
             ("kind",), "pipeline-run", "a pipeline file holds one PipelineRun and nothing else",
             "write kind: PipelineRun",
         )  # fmt: skip
-    elif value.get("apiVersion") != API_VERSION:
+        return
+    if value.get("apiVersion") != API_VERSION:
         fix = f"write apiVersion: {API_VERSION}"
         if value.get("apiVersion") == "tekton.dev/v1beta1":
             fix += (
