@@ -4,23 +4,15 @@ import asyncio
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
-
-import uvicorn
+from typing import TYPE_CHECKING, Any, Final
 
 from nautes_domain.failures import Rejected
 
+if TYPE_CHECKING:
+    import uvicorn
+
 GRACEFUL: Final = 10
 """Seconds that requests in flight have to finish on shutdown."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the service decides when to stop."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
 
 
 class HttpServer:
@@ -31,7 +23,7 @@ class HttpServer:
         self._options = dict(options)
         self._host, self._wanted = host, port
         self._socket: socket.socket | None = None
-        self._server: _Server | None = None
+        self._server: uvicorn.Server | None = None
 
     def bind(self) -> tuple[str, int]:
         """Take the address; return it with the port that was given. Rejected if somebody has it."""
@@ -64,8 +56,7 @@ class HttpServer:
             "lifespan": "off",
             "timeout_graceful_shutdown": GRACEFUL,
         }
-        config = uvicorn.Config(self._app, **(defaults | self._options))
-        self._server = _Server(config)
+        self._server = _server(self._app, defaults | self._options)
         await self._server.serve(sockets=[self._socket])
 
     @property
@@ -82,3 +73,16 @@ class HttpServer:
         """Accept no more; what is in flight may finish."""
         if self._server is not None:
             self._server.should_exit = True
+
+
+def _server(app: Any, options: dict[str, Any]) -> "uvicorn.Server":
+    """Return uvicorn without its signal handlers. Imported here: most services serve nothing."""
+    import uvicorn  # noqa: PLC0415
+
+    class Quiet(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Leave the signals alone: the service decides when to stop."""
+            yield
+
+    return Quiet(uvicorn.Config(app, **options))
