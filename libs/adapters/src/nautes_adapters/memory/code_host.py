@@ -1,0 +1,107 @@
+"""A code host in memory: projects, commits, statuses and people."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nautes_domain.capabilities import CommitStatus, HostedProject, Person
+from nautes_domain.failures import Rejected
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(slots=True)
+class _Repository:
+    project: HostedProject
+    branches: dict[str, str] = field(default_factory=dict)
+    trees: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    links: dict[str, Sequence[str]] = field(default_factory=dict)
+
+
+class MemoryCodeHost:
+    """Implements `capabilities.CodeHost`; the methods that change things stand in for people pushing."""
+
+    def __init__(self) -> None:
+        self._repositories: dict[int, _Repository] = {}
+        self._ids = itertools.count(1)
+        self._people: dict[str, Person] = {}
+        self.statuses: dict[tuple[int, str, str], CommitStatus] = {}
+        """The last status by project, commit and name."""
+
+    def add_project(self, path: str, default_branch: str = "main") -> HostedProject:
+        """Make an empty project."""
+        project = HostedProject(next(self._ids), path, default_branch, f"memory://{path}")
+        self._repositories[project.id] = _Repository(project)
+        return project
+
+    def add_person(self, token: str, person: Person) -> None:
+        """Make a token known."""
+        self._people[token] = person
+
+    def commit(
+        self,
+        project_id: int,
+        branch: str,
+        files: Mapping[str, bytes | None],
+        *,
+        links: Sequence[str] = (),
+    ) -> str:
+        """Commit on top of a branch and return the commit; None removes a file, `links` are symbolic links."""
+        repository = self._repositories[project_id]
+        parent = repository.branches.get(branch, "")
+        tree = {**repository.trees.get(parent, {}), **files}
+        kept = {path: content for path, content in sorted(tree.items()) if content is not None}
+        content = json.dumps([parent, [[path, text.hex()] for path, text in kept.items()], list(links)])
+        commit = hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()
+        repository.trees[commit] = kept
+        repository.links[commit] = links
+        repository.branches[branch] = commit
+        return commit
+
+    async def project(self, path: str) -> HostedProject | None:
+        """Return a project by path."""
+        return next((one.project for one in self._repositories.values() if one.project.path == path), None)
+
+    async def head(self, project_id: int, branch: str) -> str | None:
+        """Return the head of a branch."""
+        repository = self._repositories.get(project_id)
+        return None if repository is None else repository.branches.get(branch)
+
+    async def tree(self, project_id: int, commit: str) -> Mapping[str, bytes]:
+        """Return all manifests at a commit."""
+        tree = self._tree(project_id, commit)
+        for link in self._repositories[project_id].links.get(commit, ()):
+            raise Rejected(f"{link} is a symbolic link", code="symlink")
+        return {path: content for path, content in tree.items() if path.endswith(SUFFIXES)}
+
+    async def read(self, project_id: int, path: str, commit: str) -> bytes:
+        """Return one file at a commit."""
+        content = self._tree(project_id, commit, code="no-such-file").get(path)
+        if content is None:
+            raise Rejected(f"there is no file {path} at {commit[:12]}", what=path, code="no-such-file")
+        return content
+
+    async def changed_paths(self, project_id: int, before: str, after: str) -> tuple[str, ...] | None:
+        """Return the paths that differ."""
+        repository = self._repositories.get(project_id)
+        if repository is None or before not in repository.trees or after not in repository.trees:
+            return None
+        old, new = repository.trees[before], repository.trees[after]
+        return tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))
+
+    async def set_status(self, project_id: int, commit: str, status: CommitStatus) -> None:
+        """Remember a status."""
+        self._tree(project_id, commit)
+        self.statuses[project_id, commit, status.name] = status
+
+    async def whose(self, token: str) -> Person | None:
+        """Return who a token belongs to."""
+        return self._people.get(token)
+
+    def _tree(self, project_id: int, commit: str, code: str = "no-such-commit") -> Mapping[str, bytes]:
+        repository = self._repositories.get(project_id)
+        if repository is None or commit not in repository.trees:
+            raise Rejected("there is no such commit", what=f"commit {commit[:12]}", code=code)
+        return repository.trees[commit]
