@@ -79,6 +79,20 @@ def policy_request(name: str, rules: Mapping[str, Sequence[str]]) -> Request:
     return Request(f"sys/policies/acl/{name}", {"policy": json.dumps(document)})
 
 
+def role_requests(role: str, role_id: str, secret_id: str, *, ttl: str = "1h") -> list[Request]:
+    """Return the calls that make an AppRole with the policy of its own name and chosen ids.
+
+    Registering a secret id that the role has is refused with 400; everything else may be repeated.
+    """
+    return [
+        Request(
+            f"auth/approle/role/{role}", {"token_policies": [role], "token_ttl": ttl, "token_max_ttl": "24h"}
+        ),
+        Request(f"auth/approle/role/{role}/role-id", {"role_id": role_id}),
+        Request(f"auth/approle/role/{role}/custom-secret-id", {"secret_id": secret_id}),
+    ]
+
+
 def _storage(data: Path | None) -> dict[str, Any]:
     if data is None:
         return {"inmem": {}}

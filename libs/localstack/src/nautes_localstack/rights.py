@@ -1,0 +1,148 @@
+"""What each service may do on the bus and in the secret store: least privilege, as data. Nothing is done here.
+
+Subjects are those of the platform's event design, paths those of its secret store layout. JetStream's API
+subjects are in the NATS documentation, "JetStream wire API reference".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nautes_localstack.layout import SERVICES
+from nautes_localstack.nats import NatsUser
+
+OPERATOR: Final = "operator"
+"""The person at the laptop: everything, on both."""
+
+DELIVERIES: Final = ("DELIVERIES_0", "DELIVERIES_1", "DELIVERIES_2", "DELIVERIES_3")
+
+
+@dataclass(frozen=True)
+class BusRights:
+    """What one service does on the bus. Every bucket may be read.
+
+    `says`: subjects below `nautes.<tenant>.` that it publishes; `hears`: streams that it consumes;
+    `keeps`: buckets that it writes.
+    """
+
+    says: Sequence[str]
+    hears: Sequence[str]
+    keeps: Sequence[str]
+
+
+_WORKER: Final = BusRights(
+    says=("fact.>", "work.>", "dead.>"),
+    hears=("FACTS", "WORK", "ADVISORIES"),
+    keeps=("status", "locks"),
+)
+
+BUS: Final[Mapping[str, BusRights]] = {
+    "webhook-gateway": BusRights(("delivery.>", "dead.>"), ("ADVISORIES",), ()),
+    "reconciler": BusRights(
+        (*_WORKER.says, "delivery.>"),  # catch-up: deliveries for pushes that the code host never told us of
+        (*DELIVERIES, *_WORKER.hears),
+        ("desired", "index", *_WORKER.keeps),
+    ),
+    "cluster-registrar": _WORKER,
+    "secret-broker": _WORKER,
+    "api-server": BusRights(
+        ("work.>", "dead.>"), (*DELIVERIES, "FACTS", "EFFECTS", "DEAD", "ADVISORIES"), ()
+    ),
+}
+
+
+def nats_users(tenant: str) -> list[NatsUser]:
+    """Return the users of the bus: the services with their rights, and the operator."""
+    return [*(_user(tenant, name, BUS[name]) for name in SERVICES), NatsUser(OPERATOR)]
+
+
+def _user(tenant: str, name: str, rights: BusRights) -> NatsUser:
+    root = f"nautes.{tenant}"
+    publish = [
+        *(f"{root}.{subject}" for subject in rights.says),
+        f"{root}.effect.{name}.>",
+        # Any service makes the streams and buckets when it starts first; none may delete or purge one.
+        "$JS.API.INFO",
+        *(f"$JS.API.STREAM.{verb}.*" for verb in ("CREATE", "UPDATE", "INFO", "MSG.GET")),
+        "$JS.API.STREAM.NAMES",
+        "$JS.API.DIRECT.GET.>",
+        *(subject for stream in rights.hears for subject in _consuming(stream)),
+        # Reading a bucket's keys makes a short-lived consumer, removed when done.
+        *(f"$JS.API.CONSUMER.{verb}.{b}.>" for b in _BUCKET_STREAMS for verb in ("CREATE", "DELETE", "INFO")),
+        *(f"$JS.API.CONSUMER.MSG.NEXT.{b}.>" for b in _BUCKET_STREAMS),
+        *(f"$JS.API.CONSUMER.CREATE.{b}" for b in _BUCKET_STREAMS),
+        *(f"$JS.ACK.{b}.>" for b in _BUCKET_STREAMS),
+        "$JS.FC.>",
+        *(f"$KV.{bucket}.>" for bucket in rights.keeps),
+        # Readiness asks the server for itself through a request to an inbox of our own.
+        "_INBOX.>",
+    ]
+    return NatsUser(name, publish, ("_INBOX.>",))
+
+
+_BUCKET_STREAMS: Final = tuple(f"KV_{bucket}" for bucket in ("desired", "status", "index", "locks"))
+
+
+def _consuming(stream: str) -> list[str]:
+    return [
+        f"$JS.API.CONSUMER.CREATE.{stream}",
+        f"$JS.API.CONSUMER.CREATE.{stream}.>",
+        f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.*",
+        f"$JS.API.CONSUMER.INFO.{stream}.*",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*",
+        f"$JS.ACK.{stream}.>",
+    ]
+
+
+_READ: Final = ("read",)
+_LIST: Final = ("read", "list")
+_ALL: Final = ("create", "read", "update", "delete", "list", "patch")
+
+VAULT: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
+    "webhook-gateway": {"hook/data/gitlab/*": _READ, "hook/metadata/gitlab/*": _READ},
+    "reconciler": {
+        "cluster/data/kubernetes/+/nautes-reconciler": _READ,
+        "git/data/gitlab/*": _READ,
+        "hook/data/gitlab/*": _READ,
+        "hook/metadata/gitlab/*": _READ,
+    },
+    "cluster-registrar": {
+        "cluster/data/kubernetes/+/default/admin": _READ,
+        "sys/wrapping/wrap": ("create", "update"),
+    },
+    "secret-broker": {
+        **{
+            f"{mount}/{kind}/*": _ALL for mount in ("git", "hook", "cluster") for kind in ("data", "metadata")
+        },
+        **{
+            f"{mount}/{kind}/*": ("update",)
+            for mount in ("git", "hook", "cluster")
+            for kind in ("delete", "destroy")
+        },
+        # Its own policies only: it cannot widen a service's rights, its own included.
+        "sys/policies/acl": ("list",),
+        "sys/policies/acl/nautes.*": _ALL,
+        "sys/auth": _LIST,
+        "sys/auth/*": (*_ALL, "sudo"),
+        "auth/*": _ALL,
+        "auth/token/*": ("deny",),
+        "auth/token/lookup-self": _READ,
+        "auth/token/renew-self": ("update",),
+        "auth/approle/role/*": ("deny",),
+        "sys/auth/approle": ("deny",),
+        "sys/auth/token": ("deny",),
+        "sys/wrapping/unwrap": ("update",),
+    },
+    "api-server": {},
+    OPERATOR: {"*": (*_ALL, "sudo")},
+}
+"""Rules by role: path to capabilities ("Policies", openbao.org)."""
+
+GITLAB_BOTS: Final[Mapping[str, bool]] = {
+    "nautes-reconciler": True,
+    "nautes-secret-broker": True,
+    "nautes-api-server": False,
+    # The developer makes the tenant's first group or is let into it: an administrator on the laptop.
+    "dev": True,
+}
+"""Users on the code host, and whether each is an administrator (GitLab lets only those see every group)."""
