@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 from nautes_domain import names
@@ -118,7 +117,7 @@ def _folders(setting: Setting) -> Iterator[Violation]:
         *((one, one.manifest.spec.code_repo, ("spec", "codeRepo")) for one in catalog.bindings.values()),
     ]
     for declared, folder, path in expected:
-        found = PurePosixPath(declared.file).parent.name
+        found = declared.file.rpartition("/")[0].rpartition("/")[2]
         if found != folder:
             fix = f"move the file to the folder {folder}"
             yield declared.violation(path, "T2", f"the file lies in the folder {found!r}", fix)

@@ -1,0 +1,24 @@
+"""Unit tests touch no network: whoever connects or binds a socket fails on the spot."""
+
+import sys
+
+import pytest
+
+FORBIDDEN = {"socket.connect", "socket.bind", "subprocess.Popen"}
+_watching = False
+
+
+def _refuse(event, _arguments):
+    if _watching and event in FORBIDDEN:
+        raise AssertionError(f"a unit test did {event}")
+
+
+sys.addaudithook(_refuse)
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets():
+    global _watching  # noqa: PLW0603 - an audit hook cannot be taken off again
+    _watching = True
+    yield
+    _watching = False

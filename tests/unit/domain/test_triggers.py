@@ -1,0 +1,114 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nautes_domain.events import Delivery, DeliveryKind
+from nautes_domain.triggers import match, matches_revision, watches_paths
+from support.examples import orchard
+
+OLD, NEW, NONE = "a" * 40, "b" * 40, "0" * 40
+ORCHARD = orchard()
+
+
+def delivery(**changes):
+    fields = {
+        "id": "d1", "hook": "orchard.apple-api-src", "kind": DeliveryKind.PUSH, "event": "Push Hook",
+        "instance": "https://git.example", "project_id": 7, "project": "orchard/apple-api-src",
+        "ref": "refs/heads/main", "before": OLD, "after": NEW, "checkout_sha": NEW, "actor": "eve",
+        "received_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    return Delivery(**{**fields, **changes})
+
+
+def test_a_push_to_the_declared_branch_asks_for_one_run_with_everything_it_needs():
+    found = match(delivery(), ORCHARD, "apple-api-src", None)
+    (run,) = found.runs
+    assert (run.cluster, run.repository, run.path, run.commit) == (
+        "build-east",
+        "apple-api-src",
+        "ci/build.yaml",
+        NEW,
+    )
+    assert (run.request.namespace, run.request.account) == ("apple-ci", "apple-builder")
+    assert run.request.params == {"revision": NEW, "ref": "refs/heads/main"}
+    assert run.request.annotations["nautes.io/cause"] == "d1"
+    assert run.considered.fired
+    assert run.considered.run == run.request.name
+    assert [one.runtime for one in found.passed_over] == ["apple-test"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ref": "refs/heads/feature"}, "does not match"),
+        ({"after": NONE, "checkout_sha": ""}, "was deleted"),
+        ({"skip_ci": True}, "ci.skip"),
+        (
+            {"kind": DeliveryKind.TAG_PUSH, "event": "Tag Push Hook", "ref": "refs/tags/v1"},
+            "not to Tag Push Hook",
+        ),
+        ({"kind": DeliveryKind.OTHER, "event": "Note Hook"}, "not to Note Hook"),
+        ({"checkout_sha": ""}, "no commit"),
+    ],
+)
+def test_every_trigger_that_does_not_fire_says_why(changes, reason):
+    found = match(delivery(**changes), ORCHARD, "apple-api-src", None)
+    assert not found.runs
+    assert reason in next(one.reason for one in found.passed_over if one.runtime == "apple-ci")
+
+
+def test_a_push_to_another_repository_starts_nothing():
+    found = match(delivery(), ORCHARD, "apple-web-src", None)
+    assert not found.runs
+    assert not found.refreshes
+    assert {one.reason for one in found.passed_over} == {
+        "it listens to apple-api-src",
+        "it deploys apple-deploy",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "ref", "fires"),
+    [
+        (("overlays/test/configmap.yaml",), "main", True),
+        (("overlays/test",), "main", True),
+        (("README.md", "overlays/test/a/b.yaml"), "main", True),
+        (("overlays/production/configmap.yaml",), "main", False),
+        (("overlays/test-more/configmap.yaml",), "main", False),
+        (("overlays/test/configmap.yaml",), "other", False),
+        ((), "main", False),
+        (None, "main", True),
+    ],
+)
+def test_only_the_application_whose_folder_changed_is_refreshed(changed, ref, fires):
+    found = match(delivery(ref=f"refs/heads/{ref}"), ORCHARD, "apple-deploy", changed)
+    assert [one.application for one in found.refreshes] == (["orchard.apple-test"] if fires else [])
+    assert watches_paths(ORCHARD, "apple-deploy")
+    assert not watches_paths(ORCHARD, "apple-api-src")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [("", "x", True), ("main", "main", True), ("main", "mainline", False), ("release/*", "release/1.2", True),
+     ("v*", "rev", False), ("fix[1]", "fix[1]", True), ("m.in", "main", False), ("*", "", True)],
+)  # fmt: skip
+def test_a_revision_is_exact_or_a_glob_and_always_anchored(pattern, name, matches):
+    assert matches_revision(pattern, name) is matches
+
+
+SHAS = st.sampled_from([OLD, NEW, "c" * 40])
+PUSHES = st.builds(
+    lambda before, after, ref, key, hook: delivery(before=before, after=after, checkout_sha=after, ref=ref, id=key, hook=hook),
+    SHAS, SHAS, st.sampled_from(["refs/heads/main", "refs/heads/other"]), st.text(max_size=5), st.text(max_size=5),
+)  # fmt: skip
+
+
+@given(PUSHES, PUSHES)
+def test_the_same_content_gives_the_same_run_and_other_content_another(one, other):
+    first = [run.request.name for run in match(one, ORCHARD, "apple-api-src", None).runs]
+    second = [run.request.name for run in match(other, ORCHARD, "apple-api-src", None).runs]
+    same = (one.ref, one.before, one.after) == (other.ref, other.before, other.after)
+    if first and second:
+        assert (first == second) == same
