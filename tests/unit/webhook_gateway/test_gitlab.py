@@ -326,7 +326,7 @@ def test_what_is_stored_is_small_and_holds_no_address() -> None:
         ("ci.skip", False),
     ],
 )
-def test_push_options(options: Any, skips: bool) -> None:
+def test_push_options(options: Any, *, skips: bool) -> None:
     assert delivered(push(push_options=options)).skip_ci is skips
 
 

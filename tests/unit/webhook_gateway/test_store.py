@@ -66,6 +66,14 @@ def delivery(name: str, project_id: int = 15) -> Delivery:
     )
 
 
+def damage(folder: Path, *, number: int) -> None:
+    next(folder.glob(f"*{number}-15.json")).write_bytes(b"damaged")
+
+
+def set_aside(folder: Path) -> int:
+    return len(list(folder.glob("*.bad")))
+
+
 async def test_stored_then_duplicate(bench: Bench) -> None:
     assert await bench.store.store(delivery("a")) is Stored.STORED
     assert await bench.store.store(delivery("a")) is Stored.DUPLICATE
@@ -144,8 +152,8 @@ async def test_what_can_never_be_published_does_not_block(bench: Bench, tmp_path
         await bench.store.store(delivery(name))
     bench.connected = True
     bench.bus.rejects = {"a"}
-    next(iter(sorted(tmp_path.glob("*2-15.json")))).write_bytes(b"damaged")
+    damage(tmp_path, number=2)
     assert await bench.store.drain() == 1
     assert bench.bus.kept == ["c"]
-    assert len(list(tmp_path.glob("*.bad"))) == 2
+    assert set_aside(tmp_path) == 2
     assert len(bench.spool) == 0

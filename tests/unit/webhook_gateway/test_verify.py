@@ -73,7 +73,7 @@ def test_the_signature_header_alone_selects_the_signature() -> None:
 @pytest.mark.parametrize(
     ("offset", "fresh"), [(0, True), (299, True), (301, False), (-299, True), (-301, False)]
 )
-def test_freshness(offset: int, fresh: bool) -> None:
+def test_freshness(offset: int, *, fresh: bool) -> None:
     keys = verify.keys((), (SECRET,))
     at = NOW + timedelta(seconds=offset)
     assert verify.signature_matches(keys, call(at=at), BODY, NOW) is fresh

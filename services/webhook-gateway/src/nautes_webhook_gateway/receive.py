@@ -31,6 +31,7 @@ Send = Callable[[Message], Awaitable[None]]
 PATH: Final = "/hooks/gitlab/"
 _HOOK = re.compile(r"[a-z0-9][-a-z0-9]{0,62}\.[a-z0-9][-.a-z0-9]{0,126}\Z")
 """What `names.hook_id` can give."""
+TOO_SLOW: Final = 408
 _ENCODER = msgspec.json.Encoder()
 _IN_THREAD: Final = 256 * 1024
 """Bytes from which hashing and parsing leave the event loop."""
@@ -137,7 +138,7 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - the last line of defence of a public face
             self._log.error("hook call failed", hook=trace.hook, error=type(error).__name__, exc_info=True)
             answer = refusal(500, "internal", "this is a defect of the gateway").answer
-        if not trace.body_read:
+        if not trace.body_read and answer.status != TOO_SLOW:
             trace.body_read = await self._discarded(receive)
         await _respond(send, answer, keep=trace.body_read)
         self._log_call(trace, answer)
@@ -224,7 +225,7 @@ class Receiver:
                         raise busy("too-many-bytes", "too many large calls at once")
                     chunks.append(chunk)
         except TimeoutError:
-            raise refusal(408, "too-slow", "the body did not arrive in time") from None
+            raise refusal(TOO_SLOW, "too-slow", "the body did not arrive in time") from None
         trace.body_read = True
         return b"".join(chunks)
 

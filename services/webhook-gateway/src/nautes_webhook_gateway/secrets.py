@@ -1,6 +1,6 @@
 """What each hook's calls are checked with: read from the secret store, kept a short while.
 
-A hook's secrets are kept 30 s, the absence of a hook 5 s. While the store cannot be reached, what was known
+A hook's secrets are kept 30 s (1 s for a call that does not verify with them), the absence of a hook 5 s. While the store cannot be reached, what was known
 serves for up to an hour after it was last read: rotation keeps the previous secret valid longer than that.
 """
 
@@ -72,6 +72,8 @@ class CachePolicy:
 
     found: timedelta = timedelta(seconds=30)
     absent: timedelta = timedelta(seconds=5)
+    renew: timedelta = timedelta(seconds=1)
+    """How old what is known must be to be read again for a call that does not verify."""
     stale: timedelta = timedelta(hours=1)
     """How long after the last successful read a hook is still served while the store cannot be reached."""
     hooks: int = 4096
@@ -84,8 +86,10 @@ class CachePolicy:
 class _Known:
     secrets: HookSecrets
     read_at: float
-    checked_at: float
-    """When it was last tried to read it: an unreachable store is not asked by each call."""
+    due: float
+    """When it is read again at the earliest."""
+    renewable: float
+    """The same for calls that do not verify."""
 
 
 class HookCache:
@@ -105,16 +109,15 @@ class HookCache:
     async def lookup(self, hook: str, *, renew: bool = False) -> HookSecrets | None:
         """Return the secrets of a hook, None if there is no such hook.
 
-        With `renew`, what is older than the absent time is read again: a call that does not verify may be
-        signed with a secret that was rotated a moment ago. Raises Retry where nobody can tell.
+        With `renew`, what is older than a second is read again: a call that does not verify may be signed with
+        a secret that was rotated a moment ago. Raises Retry where nobody can tell.
         """
-        now, policy = self._clock(), self._policy
+        now = self._clock()
         known = self._known.get(hook)
         if known is not None:
-            age = policy.absent if renew else policy.found
-            if now - known.checked_at < age.total_seconds():
+            if now < (known.renewable if renew else known.due):
                 return known.secrets
-        elif now - self._absent.get(hook, float("-inf")) < policy.absent.total_seconds():
+        elif now < self._absent.get(hook, float("-inf")):
             return None
         return await asyncio.shield(self._reading(hook))
 
@@ -138,13 +141,14 @@ class HookCache:
             secrets = await self._source.read(hook)
         except Failure as failure:
             return self._stale(hook, failure)
-        now = self._clock()
+        now, policy = self._clock(), self._policy
         if secrets is None:
             self._known.pop(hook, None)
-            _remember(self._absent, hook, now, self._policy.hooks)
+            _remember(self._absent, hook, now + policy.absent.total_seconds(), policy.hooks)
         else:
             self._absent.pop(hook, None)
-            _remember(self._known, hook, _Known(secrets, now, now), self._policy.hooks)
+            due, renewable = now + policy.found.total_seconds(), now + policy.renew.total_seconds()
+            _remember(self._known, hook, _Known(secrets, now, due, renewable), policy.hooks)
         return secrets
 
     def _stale(self, hook: str, failure: Failure) -> HookSecrets:
@@ -154,9 +158,8 @@ class HookCache:
             raise Retry(
                 "the hook's secrets cannot be read", what=f"hook/{hook}", code="secrets-unavailable"
             ) from failure
-        policy = self._policy
-        checked_at = now - policy.found.total_seconds() + policy.absent.total_seconds()
-        _remember(self._known, hook, _Known(known.secrets, known.read_at, checked_at), policy.hooks)
+        due = now + self._policy.absent.total_seconds()
+        _remember(self._known, hook, _Known(known.secrets, known.read_at, due, due), self._policy.hooks)
         return known.secrets
 
 

@@ -1,0 +1,27 @@
+"""Reads the settings and runs the gateway until SIGTERM or SIGINT; exit code 1 if it cannot."""
+
+import asyncio
+import sys
+
+import uvloop
+
+from nautes_domain.failures import Failure
+from nautes_runtime import logs
+from nautes_webhook_gateway.app import SERVICE, serve
+from nautes_webhook_gateway.settings import GatewaySettings
+
+
+def main() -> None:
+    """Run the service."""
+    settings = GatewaySettings()
+    log = logs.configure(SERVICE, settings.log.level)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, log))
+    except Failure as failure:
+        log.critical("cannot go on", reason=str(failure), code=failure.code)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
