@@ -1,0 +1,32 @@
+"""`nautes`: the command line. Each group of commands lives in a module of its own and is added here."""
+
+import typer
+
+from nautes_cli import local
+from nautes_cli.console import EXIT_CODES
+
+app = typer.Typer(
+    name="nautes",
+    help="Declare in Git, see what a push will do, and what it did.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # they may hold secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# Groups and commands, in the order of `nautes --help`. A module imports what is slow inside its commands.
+app.add_typer(local.app, name="local")
+
+
+@app.callback()
+def nautes() -> None:
+    """Declare in Git, see what a push will do, and what it did."""
+
+
+def main() -> None:
+    """Run the command that was asked for."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
