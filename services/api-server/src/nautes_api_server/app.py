@@ -60,7 +60,15 @@ async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
     url = settings.gitlab.url
     nobody = GitLabCodeHost(url, NOBODY)
     context.on_stop(nobody.close)
-    callers = Callers(settings.tenant, nobody.whose, lambda token: GitLabCodeHost(url, token), monotonic)
+
+    async def sees(token: str, path: str) -> bool:
+        caller = GitLabCodeHost(url, token)
+        try:
+            return await caller.project(path) is not None
+        finally:
+            await caller.close()
+
+    callers = Callers(settings.tenant, nobody.whose, sees, monotonic)
     records = StoredRecords(context.js, settings.tenant, context.buckets.index(IndexedProject))
     api = Api(settings.tenant, callers, records)
     context.serve_http(api.app(), settings.api.host, settings.api.port)

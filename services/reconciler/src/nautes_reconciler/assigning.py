@@ -160,11 +160,10 @@ class Assigning:
         """Return the systems of a product: those it needs, and every cluster where something may be left."""
         needed = {ref.system.partition("/")[2] for ref in state if ref.system.startswith("kubernetes/")}
         workers = {name for name, one in tenant.clusters.items() if one.manifest.spec.usage == "worker"}
-        targets: list[Target] = [self._systems.gitlab]
-        for name in sorted(needed | workers):
-            if name in needed or await self._systems.clusters.get(name) is not None:
-                targets.append(await self._systems.clusters.target(name))
-        return (*targets, self._systems.argocd)
+        clusters = self._systems.clusters
+        registered = {name for name in workers if await clusters.get(name) is not None}
+        places = [await clusters.target(name) for name in sorted(needed | registered)]
+        return (self._systems.gitlab, *places, self._systems.argocd)
 
     async def _secret_versions(self, projects: Iterable[tuple[str, str]]) -> Mapping[str, int]:
         versions: dict[str, int] = {}
