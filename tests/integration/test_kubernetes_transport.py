@@ -158,6 +158,13 @@ async def test_an_answer_that_is_no_json_is_judged_by_its_status(server, client)
         await client.get("Namespace", "apple")
 
 
+@pytest.mark.parametrize("text", ["", "<html>", "[]", "[" * 100_000, '{"kind":'])
+async def test_a_success_that_is_no_json_object_is_a_retry(server, client, text):
+    server.reply = lambda _: web.Response(text=text)
+    with pytest.raises(Retry):
+        await client.get("Namespace", "apple")
+
+
 async def test_silence_is_a_retry(server):
     client = KubernetesClient.from_token(server.url, server.ca_pem, TOKEN, timeout=0.3)
     server.reply = lambda _: asyncio.sleep(3600)

@@ -98,7 +98,7 @@ class KubernetesClient:
             answer = await self._call("GET", kind_of(kind).path(namespace, name), f"{kind}/{name}")
         except NotFound:
             return None
-        return plain_object(answer)
+        return _object(answer)
 
     async def list(self, kind: str, namespace: str = "", *, labels: str = "") -> Objects:
         """Return all objects of a kind, of one namespace or of all, that match a label selector."""
@@ -115,7 +115,7 @@ class KubernetesClient:
             answer = await self._call("GET", entry.path(namespace), kind, query=page)
             # Items of a list carry neither kind nor apiVersion for built-in kinds.
             items += [
-                {"apiVersion": entry.api_version, "kind": kind, **plain(item)}
+                {"apiVersion": entry.api_version, "kind": kind, **item}
                 for item in answer.body.get("items") or ()
             ]
             metadata = answer.body.get("metadata") or {}
@@ -132,7 +132,7 @@ class KubernetesClient:
         headers = {"Impersonate-User": impersonate} if impersonate else {}
         query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
         path = kind_of(kind).path(namespace)
-        return plain_object(
+        return _object(
             await self._call("POST", path, f"{kind}/{name}", query=query, body=plain(obj), headers=headers)
         )
 
@@ -147,7 +147,7 @@ class KubernetesClient:
         path = kind_of(kind).path(namespace, name)
         what = f"{kind}/{name}"
         answer = await self._call("PATCH", path, what, query=query, body=plain(obj), content_type=_APPLY)
-        return plain_object(answer)
+        return _object(answer)
 
     async def patch_merge(
         self, kind: str, name: str, namespace: str, patch: Mapping[str, Any]
@@ -161,7 +161,7 @@ class KubernetesClient:
             )
         except NotFound:
             return None
-        return plain_object(answer)
+        return _object(answer)
 
     async def delete(self, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:
         """Delete one object without waiting for its end; False if there is none.
@@ -211,7 +211,10 @@ class KubernetesClient:
         path = kind_of("ServiceAccount").path(namespace, account, "token")
         answer = await self._call("POST", path, f"ServiceAccount/{account}", body=body)
         status = answer.body.get("status") or {}
-        return AccountToken(str(status["token"]), datetime.fromisoformat(status["expirationTimestamp"]))
+        try:
+            return AccountToken(str(status["token"]), datetime.fromisoformat(status["expirationTimestamp"]))
+        except (KeyError, ValueError, TypeError):
+            raise Retry("the API server sent no token", what=f"ServiceAccount/{account}") from None
 
     async def _call(
         self,
@@ -238,16 +241,14 @@ def address_of(obj: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(obj["kind"]), str(metadata["name"]), str(metadata.get("namespace") or "")
 
 
-def plain_object(answer: Answer) -> Object:
-    """Return the body of an answer as an object of its own."""
-    found: Object = plain(answer.body)
-    return found
+def _object(answer: Answer) -> Object:
+    return dict(answer.body)
 
 
 def _change(line: Answer, kind: str) -> Change:
     if line.status >= 400:
         raise failure_of(line, kind)
-    found: Object = plain(line.body.get("object") or {})
+    found: Object = dict(line.body.get("object") or {})
     if line.body.get("type") == "ERROR":
         # A watch that is too old is told so with HTTP 200 and one line of type ERROR.
         raise failure_of(Answer(int(found.get("code") or 500), found), kind)

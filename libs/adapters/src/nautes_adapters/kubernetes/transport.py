@@ -23,6 +23,9 @@ USER_AGENT: Final = "nautes"
 TIMEOUT: Final = 15.0
 """Seconds that one call may take as a whole."""
 
+MAX_BYTES: Final = 64 * 2**20
+"""Largest answer: a page of 500 objects, most of which are far below their limit of 1.5 MB."""
+
 Query = Sequence[tuple[str, str]]
 
 
@@ -53,10 +56,10 @@ class Transport:
         response = await self._request(method, path, query, body, sent, timeout)
         try:
             with _transport_failures(method, path):
-                data = await response.read()
+                data = await _bounded(response, f"{method} {path}")
         finally:
             response.release()
-        return Answer(response.status, _json_object(data), response.headers.get("Retry-After", ""))
+        return _answer(response, data, f"{method} {path}")
 
     @contextlib.asynccontextmanager
     async def lines(self, path: str, *, query: Query, seconds: float) -> AsyncIterator[AsyncIterator[Answer]]:
@@ -97,19 +100,34 @@ class Transport:
 async def _lines(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[Answer]:
     with _transport_failures("GET", path):
         if response.status >= 400:
-            yield Answer(response.status, _json_object(await response.read()))
+            yield _answer(response, await _bounded(response, path), path)
             return
         async for line in response.content:
             if line.strip():
-                yield Answer(response.status, _json_object(line))
+                yield _answer(response, line, path)
 
 
-def _json_object(data: bytes) -> Mapping[str, Any]:
+async def _bounded(response: aiohttp.ClientResponse, what: str) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > MAX_BYTES:
+            response.close()
+            raise Rejected("the API server's answer is too long", what=what, code="kubernetes-too-long")
+    return bytes(data)
+
+
+def _answer(response: aiohttp.ClientResponse, data: bytes, what: str) -> Answer:
+    """Return what was answered. A refusal may come from a proxy on the way and hold anything but JSON."""
     try:
-        value = json.loads(data)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        if response.status < 400:
+            raise Retry("the API server's answer is no JSON object", what=what, code=UNAVAILABLE)
+        body = {}
+    return Answer(response.status, body, response.headers.get("Retry-After", ""))
 
 
 @contextlib.contextmanager
