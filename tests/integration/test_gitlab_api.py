@@ -1,0 +1,184 @@
+"""The rim towards GitLab against a server that misbehaves: nothing leaks, nothing hangs, nothing is retried in here."""
+
+import json
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from nautes_adapters.gitlab import GitLabCodeHost
+from nautes_adapters.gitlab.api import GitLabApi
+from nautes_domain.failures import Rejected, Retry
+
+TOKEN = "glpat-canary"
+
+
+class Misbehaving:
+    """Answers every path from `answers`: (status, headers, body); keeps what it was asked."""
+
+    def __init__(self):
+        self.answers = {}
+        self.asked = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _answer(self):
+                path = self.path.partition("?")[0].removeprefix("/api/v4")
+                outer.asked.append((self.command, self.path, self.headers.get("PRIVATE-TOKEN")))
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, headers, body = outer.answers[path]
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - the library chose the names
+
+            def log_message(self, *_arguments):
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def server():
+    server = Misbehaving()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def elsewhere():
+    server = Misbehaving()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def api(server):
+    api = GitLabApi(server.url, TOKEN, timeout=2)
+    yield api
+    await api.close()
+
+
+def answer(value, status=200, **headers):
+    return status, {"Content-Type": "application/json", **headers}, json.dumps(value).encode()
+
+
+async def test_too_many_requests_come_back_when_gitlab_says(server, api):
+    server.answers["/projects/1"] = (429, {"Retry-After": "17"}, b"Retry later")
+    with pytest.raises(Retry) as caught:
+        await api.get("/projects/1")
+    assert caught.value.after == timedelta(seconds=17)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_server_errors_are_asked_once_and_retried_outside(server, api, status):
+    server.answers["/projects/1"] = (status, {}, b"<html>")
+    with pytest.raises(Retry) as caught:
+        await api.get("/projects/1")
+    assert (caught.value.code, len(server.asked)) == ("gitlab-unavailable", 1)
+
+
+async def test_a_closed_port_is_retried(server, api):
+    server.close()
+    with pytest.raises(Retry):
+        await api.get("/projects/1")
+    server.close = lambda: None
+
+
+async def test_the_token_is_not_taken_along_to_another_host(server, api, elsewhere):
+    elsewhere.answers["/projects/1"] = answer({"id": 666})
+    server.answers["/projects/1"] = (302, {"Location": f"{elsewhere.url}/api/v4/projects/1"}, b"")
+    server.answers["/projects"] = server.answers["/projects/1"]
+    for attempt in (api.get("/projects/1"), api.post("/projects", {"name": "x"}), api.rows("/projects")):
+        with pytest.raises(Rejected) as caught:
+            await attempt
+        assert caught.value.code == "gitlab-redirect"
+    assert elsewhere.asked == []
+
+
+async def test_the_next_page_is_read_from_our_own_url(server, api, elsewhere):
+    link = f'<{elsewhere.url}/api/v4/second>; rel="next"'
+    server.answers["/groups"] = answer([{"id": 1}], Link=link)
+    server.answers["/second"] = answer([{"id": 2}])
+    assert [row["id"] for row in await api.rows("/groups")] == [1, 2]
+    assert elsewhere.asked == []
+    assert {token for _, _, token in server.asked} == {TOKEN}
+
+
+async def test_an_answer_that_is_not_json_is_retried(server, api):
+    server.answers["/projects/1"] = (200, {"Content-Type": "application/json"}, b"<html>maintenance")
+    with pytest.raises(Retry):
+        await api.get("/projects/1")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_denial_says_who_can_mend_it_and_no_secret(server, api, status):
+    server.answers["/projects/1"] = answer({"message": f"token {TOKEN} is bad"}, status)
+    with pytest.raises(Rejected) as caught:
+        await api.get("/projects/1")
+    assert caught.value.code == "gitlab-denied"
+    assert TOKEN not in str(caught.value)
+
+
+async def test_a_body_beyond_the_limit_is_not_read(server, api):
+    server.answers["/raw"] = (200, {}, b"x" * 300_000)
+    assert len(await api.raw("/raw", 300_000)) == 300_000
+    with pytest.raises(Rejected) as caught:
+        await api.raw("/raw", 299_999)
+    assert caught.value.code == "too-large"
+
+
+async def test_a_comparison_that_was_cut_off_is_unknown(server):
+    host = GitLabCodeHost(server.url, TOKEN)
+    one, other = "1" * 40, "2" * 40
+    diff = {"old_path": "a", "new_path": "b"}
+    path = "/projects/1/repository/compare"
+    server.answers[path] = answer({"diffs": [diff], "compare_timeout": False})
+    assert await host.changed_paths(1, one, other) == ("a", "b")
+    server.answers[path] = answer({"diffs": [diff], "compare_timeout": True})
+    assert await host.changed_paths(1, one, other) is None
+    server.answers[path] = answer({"diffs": [diff] * 1000, "compare_timeout": False})
+    assert await host.changed_paths(1, one, other) is None
+    await host.close()
+
+
+async def test_a_transition_that_gitlab_refuses_is_no_error_but_others_are(server):
+    from nautes_domain.capabilities import CommitState, CommitStatus
+
+    host = GitLabCodeHost(server.url, TOKEN)
+    status, commit = CommitStatus(CommitState.RUNNING, "n", "d"), "1" * 40
+    path = f"/projects/1/statuses/{commit}"
+    refusal = (
+        'Cannot transition status via :run from :running (Reason(s): Status cannot transition via "run")'
+    )
+    server.answers[path] = answer({"message": refusal}, 400)
+    await host.set_status(1, commit, status)
+    server.answers[path] = answer({"message": "state does not have a valid value"}, 400)
+    with pytest.raises(Rejected):
+        await host.set_status(1, commit, status)
+    await host.close()
+
+
+async def test_somebodys_token_is_asked_with_alone(server):
+    host = GitLabCodeHost(server.url, TOKEN)
+    server.answers["/user"] = answer({"id": 3, "username": "ada", "name": None})
+    found = await host.whose("glpat-of-ada")
+    assert found is not None
+    assert (found.id, found.username, found.name) == (3, "ada", "")
+    assert [token for _, _, token in server.asked] == ["glpat-of-ada"]
+    await host.close()
