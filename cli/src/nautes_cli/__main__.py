@@ -2,8 +2,9 @@
 
 import typer
 
-from nautes_cli import local
+from nautes_cli import inspect, local
 from nautes_cli.console import EXIT_CODES
+from nautes_cli.demo.command import demo
 
 app = typer.Typer(
     name="nautes",
@@ -15,6 +16,9 @@ app = typer.Typer(
 )
 
 # Groups and commands, in the order of `nautes --help`. A module imports what is slow inside its commands.
+app.command(epilog=EXIT_CODES)(inspect.status)
+app.command(epilog=EXIT_CODES)(inspect.trace)
+app.command(epilog=EXIT_CODES)(demo)
 app.add_typer(local.app, name="local")
 
 

@@ -70,7 +70,7 @@ def up(
 
     stack = _stack(name, state)
     try:
-        described = _up_with_progress(stack, services=services, tenant=tenant, foreground=foreground)
+        described = up_with_progress(stack, services=services, tenant=tenant, foreground=foreground)
     except StackError as error:
         fail(str(error))
     if output is Output.JSON:
@@ -153,7 +153,8 @@ def reset(
     say(f"{root} is deleted")
 
 
-def _up_with_progress(stack: "Stack", *, services: bool, tenant: str, foreground: bool) -> "StackDescription":
+def up_with_progress(stack: "Stack", *, services: bool, tenant: str, foreground: bool) -> "StackDescription":
+    """Start a stack and show every part as it becomes ready. Raises StackError."""
     terminal = console(stderr=True)
     signs = {"ready": "[green]✓[/]", "crashed": "[yellow]![/]", "failed": "[red]✗[/]"}
     with terminal.status("starting …") as spinner:
