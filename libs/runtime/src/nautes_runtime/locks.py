@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -14,29 +14,32 @@ from nautes_domain.failures import Retry
 from nautes_runtime.bus import UNAVAILABLE, unavailable
 from nautes_runtime.streams import LOCK_TTL
 
-RENEWAL: Final = LOCK_TTL / 3
-"""Seconds between renewals."""
+RENEWALS: Final = 3
+"""Renewals within the life of a lock."""
 
-MARGIN: Final = 2.0
-"""Seconds before the lock may be gone at which its holder must have stopped."""
+MARGIN: Final = 2 / 15
+"""Share of its life before the end of which the holder of a lock must have stopped."""
 
 
 @dataclass(slots=True)
 class _Lease:
-    """What we know of a lock that we hold: its latest revision, and until when it surely lives."""
+    """What we know of a lock that we hold: its latest revision, and until when it surely lives (loop clock)."""
 
     key: str
     revision: int
     safe_until: float
     lost: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """The holder is done; nothing is renewed any more."""
 
 
 class ScopeLocks:
-    """Locks in bucket `locks`. The server forgets a lock fifteen seconds after its last renewal."""
+    """Locks in a bucket that forgets a key `ttl` seconds after it was last written."""
 
-    def __init__(self, kv: KeyValue, owner: str) -> None:
+    def __init__(self, kv: KeyValue, owner: str, *, ttl: float = LOCK_TTL) -> None:
         self._kv = kv
         self._owner = owner.encode()
+        self._ttl = ttl
 
     @asynccontextmanager
     async def hold(self, scope: str) -> AsyncIterator[int]:
@@ -44,32 +47,30 @@ class ScopeLocks:
 
         The revision is greater than that of every earlier holder. Raises Retry: code "scope-busy", after a
         second, if somebody holds it; "bus-unavailable" if nobody knows; "scope-lost" if the lock was lost
-        meanwhile: then whatever ran within was cancelled before anyone else could hold it.
+        meanwhile: then what ran within was cancelled before the lock could be anyone else's.
         """
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        revision = await self._create(scope)
-        lease = _Lease(scope, revision, started + LOCK_TTL - MARGIN)
-        holder = asyncio.current_task()
+        lease = await self._create(scope)
+        fence, holder = lease.revision, asyncio.current_task()
         if holder is None:  # pragma: no cover - a coroutine always runs in a task
             raise RuntimeError("a lock is held by a task")
         keeper = asyncio.create_task(self._keep(lease, holder), name=f"lock {scope}")
         try:
-            yield revision
+            try:
+                yield fence
+            finally:
+                lease.over.set()
+                await asyncio.wait({keeper})
+                await self._release(lease)
         except asyncio.CancelledError:
             # Ours if we cancelled and nobody else did: the pattern of asyncio.timeout().
             if lease.lost and holder.uncancel() == 0:
                 raise _lost(scope) from None
             raise
-        finally:
-            keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
-            await self._release(lease)
 
-    async def _create(self, scope: str) -> int:
+    async def _create(self, scope: str) -> _Lease:
+        started = asyncio.get_running_loop().time()
         try:
-            return await self._kv.create(scope, self._owner)
+            revision = await self._kv.create(scope, self._owner)
         except KeyWrongLastSequenceError:
             raise Retry(
                 "somebody else is at work there",
@@ -79,28 +80,29 @@ class ScopeLocks:
             ) from None
         except UNAVAILABLE as error:
             raise unavailable(f"lock {scope}", error) from error
+        return _Lease(scope, revision, started + self._ttl * (1 - MARGIN))
 
     async def _keep(self, lease: _Lease, holder: asyncio.Task[object]) -> None:
-        """Renew until cancelled. When the lock is lost or may be, cancel the holder and end."""
+        """Renew until it is over. When the lock is lost or may be, cancel the holder."""
         loop = asyncio.get_running_loop()
-        pause = RENEWAL
-        while True:
-            await asyncio.sleep(max(0.0, min(pause, lease.safe_until - loop.time())))
+        pause = usual = self._ttl / RENEWALS
+        while not await _is_over(lease, min(pause, lease.safe_until - loop.time())):
             started = loop.time()
             try:
-                async with asyncio.timeout(max(0.0, lease.safe_until - started)):
+                async with asyncio.timeout_at(lease.safe_until):
                     lease.revision = await self._kv.update(lease.key, self._owner, last=lease.revision)
             except KeyWrongLastSequenceError:
                 break
             except UNAVAILABLE:
                 if loop.time() >= lease.safe_until:
                     break
-                pause = 1.0
+                pause = usual / 5
             else:
-                lease.safe_until = started + LOCK_TTL - MARGIN
-                pause = RENEWAL
-        lease.lost = True
-        holder.cancel()
+                lease.safe_until = started + self._ttl * (1 - MARGIN)
+                pause = usual
+        if not lease.over.is_set():
+            lease.lost = True
+            holder.cancel()
 
     async def _release(self, lease: _Lease) -> None:
         """Give the lock back if it is still ours; if that fails, it ends by itself."""
@@ -108,6 +110,14 @@ class ScopeLocks:
             return
         with suppress(*UNAVAILABLE):
             await self._kv.delete(lease.key, last=lease.revision)
+
+
+async def _is_over(lease: _Lease, pause: float) -> bool:
+    """Wait `pause` seconds for the end of the holder's work."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, pause)):
+            await lease.over.wait()
+    return lease.over.is_set()
 
 
 def _lost(scope: str) -> Retry:

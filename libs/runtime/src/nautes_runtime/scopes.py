@@ -1,12 +1,14 @@
 """One loop for every reconciling service: a request comes, the scope is made as declared, it is said what was done."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import perf_counter
 from typing import Any, Final
 
-from nautes_domain.effects import Cause, Result, Status, effect_of, result_of, violations_of
+from nautes_domain.effects import Cause, Effect, Result, Status, effect_of, result_of, violations_of
 from nautes_domain.events import Work
 from nautes_domain.failures import Failure, Rejected, Retry, most_urgent
 from nautes_domain.plan import Budget, State
@@ -57,6 +59,7 @@ class ScopeWorker:
         self._context = context
         self._service = service
         self._assign = assign
+        self._unsent: deque[Effect] = deque()
         context.subscribe(
             "WORK",
             f"{service}-work",
@@ -101,9 +104,11 @@ class ScopeWorker:
         """Reconcile and write the status. Returns the failure that decides; a defect is raised as it is."""
         commit, report = "", Report(work.scope)
         try:
+            await self._flush()
             assignment = await self._assign(work.scope, work.cause)
             commit = assignment.commit
             report = await self._reconcile(work, assignment)
+            await self._flush()
             failure = report.failure
             if assignment.finished is not None:
                 failure = most_urgent([*_present(failure), *await self._finish(assignment, report, work)])
@@ -118,16 +123,19 @@ class ScopeWorker:
 
     async def _reconcile(self, work: Work, assignment: Assignment) -> Report:
         async def record(outcome: Outcome) -> None:
-            await self._context.bus.effect(
-                effect_of(
-                    outcome,
-                    tenant=self._context.settings.tenant,
-                    service=self._service,
-                    scope=work.scope,
-                    cause=work.cause,
-                    at=self._context.now(),
-                )
+            effect = effect_of(
+                outcome,
+                tenant=self._context.settings.tenant,
+                service=self._service,
+                scope=work.scope,
+                cause=work.cause,
+                at=self._context.now(),
             )
+            self._unsent.append(effect)
+            self._log_effect(effect)
+            # What was done cannot be observed a second time, so its record is kept until the bus has it.
+            with suppress(Retry):
+                await self._flush()
 
         return await reconcile(
             work.scope,
@@ -136,6 +144,25 @@ class ScopeWorker:
             budget=assignment.budget,
             record=record,
             clock=perf_counter,
+        )
+
+    async def _flush(self) -> None:
+        """Publish the effects that are not on the bus yet. Raises Retry when the bus is away."""
+        while self._unsent:
+            effect = self._unsent[0]
+            await self._context.bus.effect(effect)
+            # Another scope may have flushed meanwhile; the bus keeps one record per id.
+            if self._unsent and self._unsent[0] is effect:
+                self._unsent.popleft()
+
+    def _log_effect(self, effect: Effect) -> None:
+        self._context.log.info(
+            "effect",
+            verb=effect.verb,
+            object=effect.object,
+            because=effect.because,
+            result=effect.result.value,
+            reason=effect.message,
         )
 
     async def _finish(self, assignment: Assignment, report: Report, work: Work) -> list[Failure]:

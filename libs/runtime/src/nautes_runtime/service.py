@@ -36,6 +36,9 @@ from nautes_runtime.watching import Watchdog
 Build = Callable[[ServiceContext], Awaitable[None]]
 
 JETSTREAM_TIMEOUT: Final = 5.0
+CLOSING: Final = 5.0
+"""Seconds for the last acknowledgements to leave; a bus that is away gets them by redelivery."""
+
 LOOP_STALE: Final = 10.0
 """Seconds without a fetch after which a subscription counts as asleep; a fetch lasts one."""
 
@@ -58,6 +61,9 @@ class Service:
         self._log = log
         self._health = Health()
         self._stop = asyncio.Event()
+        self.running = asyncio.Event()
+        """Set once everything that was declared has been started."""
+        self.health_port = 0
         self._tasks: list[asyncio.Task[Any]] = []
         self._serving: list[asyncio.Task[Any]] = []
         self._broker: NatsBroker | None = None
@@ -66,20 +72,31 @@ class Service:
         self._state = "starting"
 
     async def main(self) -> int:
-        """Start, wait for a signal, stop. Returns the exit code."""
+        """Serve until SIGTERM or SIGINT. Returns the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self.stop)
+        return await self.serve()
+
+    def stop(self) -> None:
+        """Ask the service to end in order."""
+        self._stop.set()
+
+    async def serve(self) -> int:
+        """Start, wait until asked to stop, end. Returns the exit code."""
         health = self._settings.health
-        port = self._health.start(health.host, health.port)
+        port = self.health_port = self._health.start(health.host, health.port)
         self._health.add("service", lambda: "" if self._state == "running" else self._state)
         self._log.info("health", host=health.host, port=port)
         code = 0
         try:
             if await self._until_stop(asyncio.create_task(self._start(), name="start")):
                 self._state = "running"
+                self.running.set()
                 self._log.info("running")
-                await self._until_stop(*self._tasks, *self._serving)
+                if await self._until_stop(*self._tasks, *self._serving):
+                    self._log.critical("cannot go on", reason="a part of the service ended")
+                    code = 1
         except Failure as failure:
             self._log.critical("cannot go on", reason=str(failure), code=failure.code)
             code = 1
@@ -128,11 +145,11 @@ class Service:
             await self._again(getattr(job, "__name__", "on_start"), job)
         await self._subscribe(context, js)
         for server in context.declared.servers:
-            self._serving.append(asyncio.create_task(server.run(), name="http"))
-            await asyncio.wait(
-                {asyncio.create_task(server.wait_started()), self._serving[-1]},
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            running = asyncio.create_task(server.run(), name="http")
+            started = asyncio.create_task(server.wait_started(), name="http started")
+            self._serving.append(running)
+            await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
+            started.cancel()
         for seconds, job in context.declared.timers:
             self._tasks.append(asyncio.create_task(self._repeat(seconds, job), name="timer"))
 
@@ -179,6 +196,11 @@ class Service:
             except Exception:  # noqa: BLE001 - a timer that fails once runs again
                 self._log.error("timer", exc_info=True)
 
+    async def close_intakes(self, timeout: float) -> None:  # noqa: ASYNC109 - it bounds the wait for handlers
+        """Take no more messages; finish what is held within `timeout` seconds, return the rest to the bus."""
+        if self._settlement is not None:
+            await self._settlement.close(timeout)
+
     async def _end(self) -> None:
         """Take no more, finish or return what is held, then let go of the bus."""
         self._state = "stopping"
@@ -189,13 +211,14 @@ class Service:
                 server.stop()
         if self._serving:
             await asyncio.wait(self._serving, timeout=GRACEFUL)
-        if self._settlement is not None:
-            await self._settlement.close(GRACEFUL)
+        await self.close_intakes(GRACEFUL)
         for job in self._context.declared.stops if self._context else ():
             with suppress(Failure):
                 await job()
         if self._broker is not None:
-            await self._broker.stop()
+            with suppress(*UNAVAILABLE):
+                async with asyncio.timeout(CLOSING):
+                    await self._broker.stop()
         await self._health.stop()
         self._log.info("stopped")
 

@@ -9,10 +9,14 @@ from nats.js.errors import NotFoundError
 from structlog.typing import FilteringBoundLogger
 
 from nautes_runtime.bus import UNAVAILABLE
-from nautes_runtime.streams import Consumer, ensure, provision
+from nautes_runtime.streams import Consumer, ensure, provision, stream_configs
 
 PERIOD: Final = 1.0
 """Seconds. FastStream's pull loop does not notice that its durable is gone; we do."""
+
+
+STREAMS_EVERY: Final = 10
+"""Looks at the durables per look at all streams."""
 
 
 class Watchdog:
@@ -26,6 +30,7 @@ class Watchdog:
         self._consumers = consumers
         self._log = log
         self._floors: dict[tuple[str, str], int] = {}
+        self._looks = 0
         self.problem = "not looked yet"
         """What is wrong, empty if every durable is there."""
 
@@ -38,12 +43,26 @@ class Watchdog:
     async def look(self) -> None:
         """Look at every durable once; make what is missing."""
         problem = ""
+        try:
+            if self._looks % STREAMS_EVERY == 0:
+                await self._check_streams()
+        except UNAVAILABLE as error:
+            problem = f"streams: {error or type(error).__name__}"
+        self._looks += 1
         for consumer in self._consumers:
             try:
                 await self._check(consumer)
             except UNAVAILABLE as error:
                 problem = f"{consumer.stream}/{consumer.durable}: {error or type(error).__name__}"
         self.problem = problem
+
+    async def _check_streams(self) -> None:
+        """Make the streams and buckets that are missing, also those that we only publish to."""
+        there = {info.config.name for info in await self._js.streams_info()}
+        gone = [config.name for config in stream_configs(self._tenant) if config.name not in there]
+        if gone:
+            self._log.warning("streams are gone, making them again", streams=gone)
+            await provision(self._js, self._tenant)
 
     async def _check(self, consumer: Consumer) -> None:
         try:
