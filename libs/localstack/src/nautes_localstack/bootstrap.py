@@ -40,6 +40,7 @@ async def set_up_vault(layout: Layout, chosen: Chosen) -> None:
     """Write the policy and the AppRole of each service."""
     async with _client(chosen.url("openbao") + "/v1/") as client:
         await _log_in(client, layout)
+        layout.vault_opened.touch()
         for name in SERVICES:
             await _post(client, openbao.policy_request(name, rights.VAULT[name]))
             *role, secret_id = openbao.role_requests(

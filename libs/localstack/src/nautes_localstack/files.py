@@ -1,6 +1,7 @@
 """Writing what the servers read before they start: configurations, passwords, folders."""
 
 import secrets
+import shutil
 from collections.abc import Sequence
 
 from nautes_localstack import nats, openbao, rights
@@ -34,6 +35,10 @@ def write(layout: Layout, chosen: Chosen, parts: Sequence[Part]) -> None:
 def _openbao(layout: Layout, chosen: Chosen) -> None:
     if not layout.seal_key.exists():
         write_private(layout.seal_key, secrets.token_bytes(openbao.SEAL_KEY_BYTES))
+    if not layout.vault_opened.exists():
+        # A first start that was cut short leaves a server that nobody can log in to, and nothing in it.
+        shutil.rmtree(layout.data("openbao"), ignore_errors=True)
+        layout.data("openbao").mkdir(mode=0o700)
     for role in (*SERVICES, rights.OPERATOR):
         secret(layout.secret_id(role))
     settings = openbao.OpenBaoConfig(

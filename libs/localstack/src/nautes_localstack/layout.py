@@ -113,6 +113,11 @@ class Layout:
         """The key with which OpenBao opens itself."""
         return self.secrets / "openbao-seal.key"
 
+    @property
+    def vault_opened(self) -> Path:
+        """Exists once the operator has logged in to OpenBao: its storage is whole from then on."""
+        return self.root / "data" / "openbao-opened"
+
     def prepare(self) -> None:
         """Make the folders, readable by nobody else."""
         for folder in (self.root, self.logs, self.secrets, self.config, self.hold, self.root / "data"):
