@@ -1,6 +1,8 @@
+import json
 from datetime import timedelta
 
 import pytest
+from support.shared import shared_data
 
 from nautes_adapters.kubernetes.errors import AlreadyExists, Answer, NotFound, failure_of
 from nautes_adapters.kubernetes.kinds import KINDS, kind_of
@@ -42,6 +44,10 @@ def test_an_answer_says_what_to_do_next(answer, kind, code):
 
 def test_the_servers_own_words_reach_people():
     assert "said the server" in str(failure_of(status(422), "Role/x"))
+
+
+def test_a_namespace_that_is_asked_for_is_not_in_its_own_way():
+    assert type(failure_of(status(404, kind="namespaces", name="apple"), "Namespace/apple")) is NotFound
 
 
 def test_what_is_missing_is_named():
@@ -88,3 +94,33 @@ def test_an_object_of_a_namespace_needs_one():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(Rejected, match="not handled"):
         kind_of("Exotic")
+
+
+RECORDED = {
+    (400, "BadRequest"): "kubernetes-invalid",
+    (401, "Unauthorized"): "kubernetes-unauthorized",
+    (403, "Forbidden"): "kubernetes-denied",
+    (404, "NotFound"): "kubernetes-missing",
+    (404, None): "kubernetes-no-kind",
+    (409, "AlreadyExists"): "kubernetes-exists",
+    (409, "Conflict"): "kubernetes-conflict",
+    (415, "UnsupportedMediaType"): "kubernetes-invalid",
+    (422, "Invalid"): "kubernetes-invalid",
+}
+
+
+def test_what_a_real_server_answered_is_understood():
+    data = shared_data()
+    if data is None:
+        pytest.skip("the recording of a real API server is not here")
+    seen = set()
+    for line in (data / "kube-golden-v1.36.2.jsonl").read_text().splitlines():
+        call = json.loads(line)
+        if call["status"] < 400 or call["path"].endswith("does-not-exist/configmaps"):
+            continue
+        body = call["response"] if isinstance(call["response"], dict) else {}
+        key = (call["status"], body.get("reason"))
+        what = "Namespace/x" if call["path"].startswith("/api/v1/namespaces/conf-214a6c-x") else "ConfigMap/x"
+        assert failure_of(Answer(call["status"], body), what).code == RECORDED[key]
+        seen.add(key)
+    assert seen == set(RECORDED)

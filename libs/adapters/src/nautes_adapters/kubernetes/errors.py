@@ -77,7 +77,7 @@ def _conflict(answer: Answer, reason: str, message: str, what: str) -> Failure:
 
 def _missing(body: Mapping[str, Any], message: str, what: str) -> Failure:
     details = body.get("details") or {}
-    if details.get("kind") == "namespaces":
+    if details.get("kind") == "namespaces" and not what.startswith("Namespace/"):
         place = f"namespace/{details.get('name', '')}"
         return Blocked(message, by=place, what=what, code="kubernetes-no-namespace")
     if not details.get("name"):
