@@ -1,0 +1,87 @@
+from datetime import UTC, datetime, timedelta
+
+from nautes_api_server.callers import KEPT, Callers
+from nautes_api_server.views import scope_view, trace
+from nautes_domain.capabilities import Person
+from nautes_domain.effects import Cause, Decision, Effect, Result, Status
+from nautes_domain.events import Delivery, DeliveryKind
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+CAUSE = Cause(delivery="d1", repository="orchard/apple-api-src", commit="c" * 40)
+
+
+def a_status(service, result, scope="product_orchard"):
+    return Status(service=service, scope=scope, at=AT, cause=CAUSE, result=result, commit="c")
+
+
+def test_a_scope_is_as_well_as_its_worst_service():
+    view = scope_view("product_orchard", [
+        a_status("reconciler", Result.DONE), a_status("secret-broker", Result.BLOCKED),
+        a_status("declarations", Result.DONE), a_status("reconciler", Result.REJECTED, "tenant"),
+    ])  # fmt: skip
+    assert view.result is Result.BLOCKED
+    assert [one.service for one in view.services] == ["declarations", "reconciler", "secret-broker"]
+    assert view.commit == "c"
+    assert scope_view("product_none", []).result is None
+
+
+def test_a_trace_is_in_order_and_starts_with_the_delivery():
+    delivery = Delivery(
+        id="d1", hook="h", kind=DeliveryKind.PUSH, event="Push Hook", project_id=1, project="orchard/a",
+        ref="refs/heads/main", after="c" * 40, checkout_sha="c" * 40, actor="eve", received_at=AT,
+    )  # fmt: skip
+    decision = Decision(
+        id="x",
+        at=AT + timedelta(seconds=2),
+        tenant="acme",
+        cause=CAUSE,
+        kind="push",
+        content_key="k",
+        summary="1 run",
+    )
+    effect = Effect(
+        id="e", at=AT + timedelta(seconds=1), tenant="acme", service="reconciler", cause=CAUSE, scope="product_orchard",
+        entity="E/x", system="kubernetes/b", object="run", verb="create", because="it was pushed", result=Result.DONE, duration=0.25,
+    )  # fmt: skip
+    found = trace("d1", [delivery], [decision], [effect])
+    assert [(step.after, step.what) for step in found.steps] == [
+        (0.0, "delivery"),
+        (1.0, "effect"),
+        (2.0, "decision"),
+    ]
+    assert found.steps[1].duration == 0.25
+    assert found.started == AT
+    assert trace("d1", [], [], []) is None
+
+
+class CodeHost:
+    """Answers for two tokens and counts how often it was asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    async def whose(self, token):
+        self.asked += 1
+        return Person(1, "eve") if token == "good" else None
+
+    async def sees(self, token, path):
+        self.asked += 1
+        return (token, path) == ("good", "orchard/default.project")
+
+
+async def test_rights_are_those_of_the_caller_and_are_believed_briefly():
+    host, clock = CodeHost(), [0.0]
+    callers = Callers("acme", host.whose, host.sees, lambda: clock[0])
+    assert await callers.identify("bad") is None
+    caller = await callers.identify("good")
+    assert caller.person.username == "eve"
+    assert "good" not in repr(caller)
+    assert await callers.may_see(caller, "product_orchard")
+    assert not await callers.may_see(caller, "product_vineyard")
+    assert not await callers.may_see(caller, "tenant")
+    asked = host.asked
+    assert await callers.may_see(caller, "product_orchard")
+    assert host.asked == asked
+    clock[0] = KEPT + 1
+    assert await callers.may_see(caller, "product_orchard")
+    assert host.asked == asked + 1

@@ -1,0 +1,71 @@
+from nautes_adapters.argocd.state import product_state as argo_state
+from nautes_adapters.kubernetes import ProductSpaces
+from nautes_domain.plan import Ref
+from nautes_reconciler import desired
+from nautes_reconciler.desired import Addresses
+from support.examples import orchard, tenant
+
+ADDRESSES = Addresses("https://hooks.example", "https://git.example")
+
+
+class Deployer:
+    """Only the pure half of a deployer: nothing here is ever refreshed."""
+
+    name = "argocd"
+
+    def product_state(self, product, deployments):
+        return argo_state(product, deployments)
+
+    async def refresh(self, application, commit):
+        raise NotImplementedError
+
+
+def of_orchard(changes=None, versions=None):
+    return desired.product_state(
+        orchard(changes), ADDRESSES, versions or {}, spaces=ProductSpaces(), deployer=Deployer()
+    )
+
+
+def test_tenant_and_products_get_a_group_with_a_project_for_declarations_and_a_hook():
+    state = desired.tenant_state("acme", tenant(), ADDRESSES, {"acme.management": 2})
+    assert {str(ref) for ref in state} == {
+        "gitlab Group acme",
+        "gitlab Group orchard",
+        "gitlab Project acme/management",
+        "gitlab Project orchard/default.project",
+        "gitlab Hook acme/management/acme.management",
+        "gitlab Hook orchard/default.project/orchard.default.project",
+    }
+    hook = state[Ref("gitlab", "Hook", "acme.management", "acme/management")]
+    assert hook.spec["url"] == "https://hooks.example/hooks/gitlab/acme.management"
+    assert hook.spec["secret_version"] == 2
+    assert state[Ref("gitlab", "Group", "orchard")].entity == "Product/orchard"
+
+
+def test_a_product_gets_exactly_what_its_declarations_need():
+    state = of_orchard()
+    assert {(ref.system, ref.kind, ref.name) for ref in state} == {
+        *(("gitlab", "Project", name) for name in ("apple-api-src", "apple-web-src", "apple-deploy")),
+        *(("gitlab", "Hook", f"orchard.{name}") for name in ("apple-api-src", "apple-web-src", "apple-deploy")),
+        *(("kubernetes/build-east", kind, name) for kind, name in (
+            ("Namespace", "apple-ci"), ("ServiceAccount", "apple-builder"),
+            ("Role", "nautes.apple-builder"), ("RoleBinding", "nautes.apple-builder"))),
+        *(("kubernetes/run-east", kind, name) for kind, name in (
+            ("Namespace", "apple-test"), ("ServiceAccount", "apple-deployer"),
+            ("Role", "nautes.apple-deployer"), ("RoleBinding", "nautes.apple-deployer"))),
+        ("argocd", "AppProject", "orchard"),
+        ("argocd", "Application", "orchard.apple-test"),
+    }  # fmt: skip
+    assert all(wanted.because and wanted.entity for wanted in state.values())
+
+
+def test_removing_the_pipeline_runtime_removes_what_it_needed_and_nothing_else():
+    before, after = of_orchard(), of_orchard({"projects/apple-api/apple-ci.yaml": None})
+    assert {ref.system for ref in before.keys() - after.keys()} == {"kubernetes/build-east"}
+    assert {ref: wanted.spec for ref, wanted in before.items() if ref in after} == {
+        ref: wanted.spec for ref, wanted in after.items()
+    }
+
+
+def test_without_deployments_nothing_is_left_in_argo_cd():
+    assert not [ref for ref in of_orchard({"runtimes/apple-test.yaml": None}) if ref.system == "argocd"]
