@@ -7,15 +7,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from nautes_adapters.gitlab import GitLabCodeHost
+from nautes_adapters.gitlab import GitLabCodeHost, GitLabSpace
 from nautes_adapters.gitlab.api import GitLabApi
+from nautes_domain.capabilities import CommitState, CommitStatus
 from nautes_domain.failures import Rejected, Retry
+from nautes_domain.plan import Action, Ref, Verb, covers
 
 TOKEN = "glpat-canary"
 
 
 class Misbehaving:
-    """Answers every path from `answers`: (status, headers, body); keeps what it was asked."""
+    """Answers a path, or `VERB path`, from `answers`: (status, headers, body); keeps what it was asked."""
 
     def __init__(self):
         self.answers = {}
@@ -27,9 +29,10 @@ class Misbehaving:
 
             def _answer(self):
                 path = self.path.partition("?")[0].removeprefix("/api/v4")
+                found = outer.answers.get(f"{self.command} {path}") or outer.answers[path]
                 outer.asked.append((self.command, self.path, self.headers.get("PRIVATE-TOKEN")))
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, headers, body = outer.answers[path]
+                status, headers, body = found
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
@@ -158,8 +161,6 @@ async def test_a_comparison_that_was_cut_off_is_unknown(server):
 
 
 async def test_a_transition_that_gitlab_refuses_is_no_error_but_others_are(server):
-    from nautes_domain.capabilities import CommitState, CommitStatus
-
     host = GitLabCodeHost(server.url, TOKEN)
     status, commit = CommitStatus(CommitState.RUNNING, "n", "d"), "1" * 40
     path = f"/projects/1/statuses/{commit}"
@@ -182,3 +183,80 @@ async def test_somebodys_token_is_asked_with_alone(server):
     assert (found.id, found.username, found.name) == (3, "ada", "")
     assert [token for _, _, token in server.asked] == ["glpat-of-ada"]
     await host.close()
+
+
+async def a_space(server):
+    async def secrets(_hook):
+        return "token", "whsec_eA==", 1
+
+    return GitLabSpace(
+        server.url, TOKEN, gateway_url="https://gw.example", tenant="acme", secrets=secrets, timeout=2
+    )
+
+
+async def test_a_hook_that_gitlab_disabled_is_replaced_new_before_old(server):
+    space = await a_space(server)
+    url, hook_ref = (
+        "https://gw.example/hooks/gitlab/orchard.src",
+        Ref("gitlab", "Hook", "orchard.src", "orchard/src"),
+    )
+    hook = {
+        "id": 8, "url": url, "push_events": True, "tag_push_events": True,
+        "description": "nautes secret v1", "alert_status": "disabled",
+    }  # fmt: skip
+    project = {
+        "id": 5, "path_with_namespace": "orchard/src", "visibility": "private", "topics": ["nautes"],
+    }  # fmt: skip
+    server.answers |= {
+        "/groups/orchard": answer({"id": 1, "full_path": "orchard", "description": "nautes:acme"}),
+        "/groups/1/projects": answer([project]),
+        "/projects/orchard%2Fsrc": answer(project),
+        "GET /projects/5/hooks": answer([hook]),
+        "POST /projects/5/hooks": answer({"id": 9}, 201),
+        "/projects/5/hooks/8": (204, {}, b""),
+    }
+    spec = {"url": url, "events": ["push_events", "tag_push_events"], "secret_version": 1}
+    observed = await space.observe("product_orchard")
+    assert not covers(observed[hook_ref], spec)
+    server.asked.clear()
+    await space.apply(Action(Verb.UPDATE, hook_ref, observed[hook_ref], spec, "declared"))
+    writes = [(verb, path) for verb, path, _ in server.asked if verb != "GET"]
+    assert writes == [("POST", "/api/v4/projects/5/hooks"), ("DELETE", "/api/v4/projects/5/hooks/8")]
+    await space.close()
+
+
+async def test_a_project_is_archived_even_where_an_archived_one_is_read_only(server):
+    space = await a_space(server)
+    project = {"id": 5, "path_with_namespace": "orchard/src", "visibility": "private", "topics": ["nautes"]}
+    server.answers |= {
+        "/projects/orchard%2Fsrc": answer(project),
+        "POST /projects/5/archive": answer({**project, "archived": True}, 201),
+        "PUT /projects/5": answer({"message": "403 Forbidden"}, 403),
+    }
+    ref = Ref("gitlab", "Project", "src", "orchard")
+    await space.apply(Action(Verb.DELETE, ref, {}, None, "no longer declared"))
+    assert [verb for verb, _, _ in server.asked] == ["GET", "POST", "PUT"]
+    await space.close()
+
+
+async def test_a_project_that_another_replica_made_meanwhile_is_taken_as_made(server):
+    space = await a_space(server)
+    project = {"id": 5, "path_with_namespace": "orchard/src", "visibility": "private", "topics": ["nautes"]}
+    seen = iter([answer({"message": "404 Project Not Found"}, 404), answer(project)])
+
+    class Answers(dict):
+        def get(self, key):
+            return next(seen) if key == "GET /projects/orchard%2Fsrc" else super().get(key)
+
+    taken = {"message": {"path": ["has already been taken"], "name": ["has already been taken"]}}
+    server.answers = Answers(
+        {
+            "/groups/orchard": answer({"id": 1, "full_path": "orchard", "description": "nautes:acme"}),
+            "POST /projects": answer(taken, 400),
+        }
+    )
+    ref = Ref("gitlab", "Project", "src", "orchard")
+    spec = {"visibility": "private", "initialize": True}
+    await space.apply(Action(Verb.CREATE, ref, None, spec, "declared"))
+    assert [verb for verb, _, _ in server.asked] == ["GET", "GET", "POST", "GET"]
+    await space.close()

@@ -42,12 +42,13 @@ class GitLabCodeHost:
     async def tree(self, project_id: int, commit: str) -> Mapping[str, bytes]:
         """Return all manifests at a commit by path, from one archive.
 
-        One request instead of one per file. Raises Rejected (codes `no-such-commit`, `symlink`,
-        `submodule`, `too-large`).
+        One request instead of one per file; GitLab allows five a minute for one project ("Rate limit on
+        downloads of archives"), more raise Retry with GitLab's wait. Files that `.gitattributes` keeps out of
+        archives count as not there. Raises Rejected (codes `no-such-commit`, `symlink`, `submodule`, `too-large`).
         """
         self._check_commit(commit)
         path = f"/projects/{project_id:d}/repository/archive.tar.gz"
-        packed = await self._api.raw(path, self._limits.packed, sha=commit)
+        packed = await self._api.raw(path, self._limits.packed, sha=commit, include_lfs_blobs="false")
         if packed is None:
             raise Rejected("there is no such commit", what=f"commit {commit[:12]}", code="no-such-commit")
         return manifests(packed, commit, self._limits)

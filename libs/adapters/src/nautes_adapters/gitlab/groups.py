@@ -1,5 +1,7 @@
 """Groups of ours on GitLab: found, made, released."""
 
+import asyncio
+
 from nautes_adapters.gitlab import marks
 from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
 from nautes_adapters.gitlab.errors import Refused, is_taken
@@ -19,13 +21,21 @@ class Groups:
         return await self._api.get(f"/groups/{quoted(name)}", with_projects="false")
 
     async def all_ours(self) -> list[Json]:
-        """Return all groups with our mark.
+        """Return all top-level groups with our mark.
 
-        Lists those that the token's user owns: whoever creates a group owns it.
+        GitLab lists to an administrator all groups, to others those that they are members of (GitLab API,
+        "List groups", `all_available`). The tenant's own group is looked up by name besides: people may
+        have made it.
         """
-        found = await self._api.rows("/groups", owned="true", top_level_only="true")
-        ours = [group for group in found if marks.is_our_group(group, self._tenant)]
-        return [group for group in ours if "/" not in str(group["full_path"])]
+        listed, tenant = await asyncio.gather(
+            self._api.rows("/groups", top_level_only="true"), self.find(self._tenant)
+        )
+        found = {str(group["full_path"]): group for group in (*listed, *([tenant] if tenant else []))}
+        return [
+            group
+            for path, group in sorted(found.items())
+            if "/" not in path and marks.is_our_group(group, self._tenant)
+        ]
 
     async def ours(self, name: str) -> Json:
         """Return a group to work in; Blocked while it does not exist, Rejected if it is not ours."""
