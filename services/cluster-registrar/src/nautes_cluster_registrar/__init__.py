@@ -1,1 +1,1 @@
-"""nautes_cluster_registrar."""
+"""nautes_cluster_registrar: Cluster manifests in; registered, bootstrapped clusters out."""

@@ -1,1 +1,1 @@
-"""nautes_secret_broker."""
+"""nautes_secret_broker: the only writer of the secret store."""
