@@ -63,9 +63,9 @@ class Bench:
         self.log = structlog.testing.CapturingLogger()
         self.spool = Spool(folder, SpoolLimits(deliveries=deliveries))
         log = structlog.wrap_logger(self.log, processors=[structlog.processors.JSONRenderer()])
-        store = DeliveryStore(AwayBus(), self.spool, lambda: False, log)
+        self.store = DeliveryStore(AwayBus(), self.spool, lambda: False, log)
         self.time = 0.0
-        self.app = Receiver(HookCache(self.hooks, lambda: self.time), store, lambda: NOW, log, limits)
+        self.app = Receiver(HookCache(self.hooks, lambda: self.time), self.store, lambda: NOW, log, limits)
         self.remember(token=TOKEN)
 
     def remember(self, hook: str = HOOK, **fields: str) -> None:
@@ -117,6 +117,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path, Limits(body=10_000, requests=2, buffered=20_000, read=timedelta(seconds=5)))
     yield made
+    made.store.close()
     made.spool.close()
 
 

@@ -104,6 +104,24 @@ async def test_stale_secrets_serve_for_an_hour_while_the_store_is_down() -> None
     assert caught.value.code == "secrets-unavailable"
 
 
+async def test_a_store_that_hangs_holds_up_nobody_who_is_known() -> None:
+    bench = Bench(CachePolicy(patience=timedelta(0), waiting=timedelta(0)))
+    bench.shelf.gate = asyncio.Event()
+    bench.shelf.hooks[HOOK] = secrets()
+    with pytest.raises(Retry) as caught:
+        await bench.cache.lookup(HOOK)
+    assert caught.value.code == "secrets-unavailable"
+    bench.shelf.gate.set()
+    assert await bench.cache.lookup(HOOK) == secrets()
+    bench.shelf.hooks[HOOK] = secrets("new")
+    bench.shelf.gate.clear()
+    for bench.time in (30, 60):
+        assert await bench.cache.lookup(HOOK) == secrets()
+    assert len(bench.shelf.reads) == 2
+    bench.shelf.gate.set()
+    assert await bench.cache.lookup(HOOK) == secrets("new")
+
+
 async def test_nothing_known_and_the_store_down_is_nobodys_fault() -> None:
     bench = Bench()
     bench.shelf.failure = Rejected("denied")

@@ -51,6 +51,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path, 4, SpoolLimits(deliveries=20))
     yield made
+    made.store.close()
     made.spool.close()
 
 

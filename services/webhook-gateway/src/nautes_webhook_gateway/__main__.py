@@ -14,7 +14,7 @@ from nautes_webhook_gateway.settings import GatewaySettings
 def main() -> None:
     """Run the service."""
     settings = GatewaySettings()
-    log = logs.configure(SERVICE, settings.log.level)
+    log = logs.configure(SERVICE, settings.log.level).bind()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings, log))

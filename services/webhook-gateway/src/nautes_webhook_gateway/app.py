@@ -34,6 +34,8 @@ SERVICE: Final = "webhook-gateway"
 DRAIN_PAUSE: Final = 0.5
 """Seconds between two looks at the spool."""
 JETSTREAM_TIMEOUT: Final = 5.0
+SECRETS_TIMEOUT: Final = 4.0
+"""Seconds; GitLab gives a call up after ten."""
 
 
 class BusLink:
@@ -58,9 +60,14 @@ class BusLink:
         return await self._bus.deliver(delivery)
 
     async def open(self) -> None:
-        """Connect, however long that takes, and make the streams what they should be."""
+        """Connect, however long that takes, and make the streams what they should be.
+
+        Deliveries do not wait for that: a stream that is not there yet refuses, and they are spooled.
+        """
         self._client = await self._broker.connect()
         js = self._client.jetstream(timeout=JETSTREAM_TIMEOUT)
+        self._bus = Bus(js, self._tenant, SERVICE, utc_now)
+        self._log.info("bus connected")
         while True:
             try:
                 await streams.provision(js, self._tenant)
@@ -69,10 +76,11 @@ class BusLink:
                     "streams are not provisioned yet", reason=str(error) or type(error).__name__
                 )
                 await asyncio.sleep(1)
+            except Failure as failure:
+                self._log.error("streams cannot be provisioned", reason=str(failure), code=failure.code)
+                return
             else:
-                break
-        self._bus = Bus(js, self._tenant, SERVICE, utc_now)
-        self._log.info("bus connected")
+                return
 
     async def close(self) -> None:
         """Let go of the bus."""
@@ -92,9 +100,8 @@ class Gateway:
         self._spool = Spool(listen.spool_dir, SpoolLimits(listen.spool_deliveries, listen.spool_size))
         self._store = DeliveryStore(self._link, self._spool, lambda: self._link.is_up, log)
         vault = settings.vault
-        session = VaultSession(
-            vault.address, vault.role_id, read_secret(vault.secret_id_file).get_secret_value()
-        )
+        secret_id = read_secret(vault.secret_id_file).get_secret_value()
+        session = VaultSession(vault.address, vault.role_id, secret_id, timeout=SECRETS_TIMEOUT)
         hooks = HookCache(StoredHooks(VaultSecretStore(session)), time.monotonic)
         receiver = Receiver(hooks, self._store, utc_now, log)
         self._server = HttpServer(receiver, listen.host, listen.port, {**OPTIONS, "http": ImpatientProtocol})
@@ -120,6 +127,7 @@ class Gateway:
             await asyncio.gather(*work, return_exceptions=True)
             await self._link.close()
             await self._health.stop()
+            self._store.close()
             self._spool.close()
 
     async def _until_stop(self, work: list[asyncio.Task[None]]) -> None:

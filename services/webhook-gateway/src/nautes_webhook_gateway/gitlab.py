@@ -237,7 +237,10 @@ def _skips_ci(options: Any) -> bool:
 
 def _shown(text: str, length: int) -> str:
     """Return text for people: one line, no control or bidirectional characters, cut."""
-    return "".join(char if char.isprintable() else " " for char in text[:length]).strip()
+    cut = text[:length]
+    if not cut.isprintable():
+        cut = "".join(char if char.isprintable() else " " for char in cut)
+    return cut.strip()
 
 
 def _check_json(body: bytes) -> None:

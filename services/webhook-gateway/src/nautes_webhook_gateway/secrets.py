@@ -76,6 +76,10 @@ class CachePolicy:
     """How old what is known must be to be read again for a call that does not verify."""
     stale: timedelta = timedelta(hours=1)
     """How long after the last successful read a hook is still served while the store cannot be reached."""
+    patience: timedelta = timedelta(seconds=1)
+    """How long a call waits for a read when what was known would do."""
+    waiting: timedelta = timedelta(seconds=5)
+    """How long a call waits when nothing is known; the code host gives up after ten."""
     hooks: int = 4096
     """Bound of each of the two memories: floods of unknown hooks never push out known ones."""
     reads: int = 64
@@ -119,7 +123,16 @@ class HookCache:
                 return known.secrets
         elif now < self._absent.get(hook, float("-inf")):
             return None
-        return await asyncio.shield(self._reading(hook))
+        serves = known is not None and now - known.read_at <= self._policy.stale.total_seconds()
+        patience = self._policy.patience if serves else self._policy.waiting
+        reading = self._reading(hook)
+        # `wait` leaves the read alone when the time is over or the caller is gone.
+        await asyncio.wait({reading}, timeout=patience.total_seconds())
+        if reading.done():
+            return reading.result()
+        if known is not None and serves:
+            return known.secrets
+        raise _unavailable(hook)
 
     def _reading(self, hook: str) -> asyncio.Task[HookSecrets | None]:
         task = self._reads.get(hook)
@@ -155,12 +168,14 @@ class HookCache:
         """Return what was known a while ago; it is tried again after the absent time."""
         known, now = self._known.get(hook), self._clock()
         if known is None or now - known.read_at > self._policy.stale.total_seconds():
-            raise Retry(
-                "the hook's secrets cannot be read", what=f"hook/{hook}", code="secrets-unavailable"
-            ) from failure
+            raise _unavailable(hook) from failure
         due = now + self._policy.absent.total_seconds()
         _remember(self._known, hook, _Known(known.secrets, known.read_at, due, due), self._policy.hooks)
         return known.secrets
+
+
+def _unavailable(hook: str) -> Retry:
+    return Retry("the hook's secrets cannot be read", what=f"hook/{hook}", code="secrets-unavailable")
 
 
 def _remember(memory: OrderedDict[str, _T], key: str, value: _T, bound: int) -> None:

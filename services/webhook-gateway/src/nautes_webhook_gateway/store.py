@@ -6,15 +6,19 @@ Once one of a project's deliveries is spooled, all newer ones queue behind it un
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from nautes_domain.events import Delivery, partition
 from nautes_domain.failures import Failure, Retry
 from nautes_webhook_gateway.spool import Spool
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 IN_FLIGHT: Final = 256
 """Deliveries that wait for the bus at once; more of them only lengthen the queue (measured)."""
 
@@ -77,6 +81,8 @@ class DeliveryStore:
         self._in_flight = in_flight
         self._inside = 0
         self._lanes: dict[int, _Lane] = {}
+        # A thread of its own: nothing else that blocks can hold up the disk.
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
 
     @property
     def has_room(self) -> bool:
@@ -101,12 +107,12 @@ class DeliveryStore:
         What one partition's stream refuses stays, with all that stands behind it in that partition.
         """
         published, refused = 0, set[int]()
-        for entry in self._spool.waiting():
+        for entry in await self._on_disk(self._spool.waiting):
             if not self._connected():
                 break
             if partition(entry.project_id) in refused:
                 continue
-            delivery = await asyncio.to_thread(self._spool.read, entry)
+            delivery = await self._on_disk(self._spool.read, entry)
             if delivery is None:
                 self._log.error("spooled delivery is unreadable and set aside", number=entry.number)
                 continue
@@ -115,14 +121,21 @@ class DeliveryStore:
             except Retry:
                 refused.add(partition(entry.project_id))
             except Failure as failure:
-                await asyncio.to_thread(self._spool.set_aside, entry)
+                await self._on_disk(self._spool.set_aside, entry)
                 self._log.error("spooled delivery is set aside", number=entry.number, code=failure.code)
             else:
-                await asyncio.to_thread(self._spool.remove, entry)
+                await self._on_disk(self._spool.remove, entry)
                 published += 1
         if published:
             self._log.info("spool drained", published=published, waiting=len(self._spool))
         return published
+
+    def close(self) -> None:
+        """Finish what is being written."""
+        self._disk.shutdown()
+
+    async def _on_disk(self, work: Callable[_P, _T], *args: _P.args, **_: _P.kwargs) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, partial(work, *args))
 
     async def _to_bus(self, delivery: Delivery) -> Stored:
         try:
@@ -132,7 +145,7 @@ class DeliveryStore:
         return Stored.STORED if new else Stored.DUPLICATE
 
     async def _to_spool(self, delivery: Delivery, reason: str) -> Stored:
-        await asyncio.to_thread(self._spool.append, delivery)
+        await self._on_disk(self._spool.append, delivery)
         self._log.warning("delivery is spooled", id=delivery.id, reason=reason, waiting=len(self._spool))
         return Stored.SPOOLED
 
