@@ -22,12 +22,13 @@ class BusRights:
     """What one service does on the bus. Every bucket may be read.
 
     `says`: subjects below `nautes.<tenant>.` that it publishes; `hears`: streams that it consumes;
-    `keeps`: buckets that it writes.
+    `keeps`: buckets that it writes; `reads`: streams that it reads from the start, as history.
     """
 
     says: Sequence[str]
-    hears: Sequence[str]
-    keeps: Sequence[str]
+    hears: Sequence[str] = ()
+    keeps: Sequence[str] = ()
+    reads: Sequence[str] = ()
 
 
 _WORKER: Final = BusRights(
@@ -37,16 +38,16 @@ _WORKER: Final = BusRights(
 )
 
 BUS: Final[Mapping[str, BusRights]] = {
-    "webhook-gateway": BusRights(("delivery.>", "dead.>"), ("ADVISORIES",), ()),
+    "webhook-gateway": BusRights(says=("delivery.>",)),
     "reconciler": BusRights(
-        (*_WORKER.says, "delivery.>"),  # catch-up: deliveries for pushes that the code host never told us of
-        (*DELIVERIES, *_WORKER.hears),
-        ("desired", "index", *_WORKER.keeps),
+        says=(*_WORKER.says, "delivery.>"),  # catch-up: deliveries that the code host did not tell us of
+        hears=(*DELIVERIES, *_WORKER.hears),
+        keeps=("desired", "index", *_WORKER.keeps),
     ),
-    "cluster-registrar": _WORKER,
+    "cluster-registrar": BusRights(_WORKER.says, _WORKER.hears, ("index", *_WORKER.keeps)),
     "secret-broker": _WORKER,
     "api-server": BusRights(
-        ("work.>", "dead.>"), (*DELIVERIES, "FACTS", "EFFECTS", "DEAD", "ADVISORIES"), ()
+        says=("work.>", "dead.>"), hears=("ADVISORIES",), reads=(*DELIVERIES, "FACTS", "EFFECTS", "DEAD")
     ),
 }
 
@@ -67,15 +68,9 @@ def _user(tenant: str, name: str, rights: BusRights) -> NatsUser:
         "$JS.API.STREAM.NAMES",
         "$JS.API.DIRECT.GET.>",
         *(subject for stream in rights.hears for subject in _consuming(stream)),
-        # Reading a bucket's keys makes a short-lived consumer, removed when done.
-        *(f"$JS.API.CONSUMER.{verb}.{b}.>" for b in _BUCKET_STREAMS for verb in ("CREATE", "DELETE", "INFO")),
-        *(f"$JS.API.CONSUMER.MSG.NEXT.{b}.>" for b in _BUCKET_STREAMS),
-        *(f"$JS.API.CONSUMER.CREATE.{b}" for b in _BUCKET_STREAMS),
-        *(f"$JS.ACK.{b}.>" for b in _BUCKET_STREAMS),
+        *(subject for stream in (*rights.reads, *_BUCKET_STREAMS) for subject in _reading(stream)),
         "$JS.FC.>",
         *(f"$KV.{bucket}.>" for bucket in rights.keeps),
-        # Readiness asks the server for itself through a request to an inbox of our own.
-        "_INBOX.>",
     ]
     return NatsUser(name, publish, ("_INBOX.>",))
 
@@ -92,6 +87,11 @@ def _consuming(stream: str) -> list[str]:
         f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*",
         f"$JS.ACK.{stream}.>",
     ]
+
+
+def _reading(stream: str) -> list[str]:
+    # Reading history, or a bucket's keys, makes a short-lived consumer that is removed when done.
+    return [*_consuming(stream), f"$JS.API.CONSUMER.DELETE.{stream}.*"]
 
 
 _READ: Final = ("read",)
