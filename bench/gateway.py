@@ -9,6 +9,7 @@ from the cache in production. The load is raw sockets, one request in flight on 
 
 import argparse
 import asyncio
+import gc
 import json
 import multiprocessing
 import statistics
@@ -96,6 +97,8 @@ def serve(kind: str, port: int, nats_url: str, folder: str, ready: Event) -> Non
         server.bind()
         running = asyncio.create_task(server.run())
         await server.wait_started()
+        gc.collect()
+        gc.freeze()
         ready.set()
         await running
 
