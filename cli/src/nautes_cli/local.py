@@ -1,6 +1,7 @@
 """`nautes local`: the whole platform on this machine, without containers."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,7 +128,7 @@ def logs(
         files = [file for file in files if file.stem == part]
         if not files:
             fail(f"there is no log of {part!r} (there are: {known})", ExitCode.USAGE)
-    _print_logs(files, lines, follow=follow, named=not part)
+    _print_logs(files, lines, named=not part, go_on=lambda: follow)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -174,8 +175,10 @@ def up_with_progress(stack: "Stack", *, services: bool, tenant: str, foreground:
 
 def _stay(stack: "Stack") -> None:
     say("Ctrl-C stops everything")
+    files = sorted(stack.layout.logs.glob("*.log"))
     try:
-        _print_logs(sorted(stack.layout.logs.glob("*.log")), 0, follow=True, named=True)
+        _print_logs(files, 0, named=True, go_on=stack.is_running)
+        fail("the stack has stopped")
     except KeyboardInterrupt:
         say("stopping …")
     finally:
@@ -227,14 +230,14 @@ def _mebibytes(size: int) -> str:
     return f"{size / 1024**2:.0f} MiB"
 
 
-def _print_logs(files: list[Path], lines: int, *, follow: bool, named: bool) -> None:
+def _print_logs(files: list[Path], lines: int, *, named: bool, go_on: Callable[[], bool]) -> None:
     ends: dict[Path, int] = {}
     for file in files:
         content = file.read_bytes()
         ends[file] = len(content)
         last = content.splitlines()[-lines:] if lines else []
         _print_lines(file, last, named=named)
-    while follow:
+    while go_on():
         time.sleep(0.2)
         for file, end in ends.items():
             size = file.stat().st_size if file.exists() else 0

@@ -60,8 +60,8 @@ class Story:
         tenant = self.stack.tenant
         with self._step("the tenant declares two clusters and a product") as details:
             project = names.project_path(tenant, names.TENANT_PROJECT)
-            self._until(lambda: self._hooked(project), f"a hook on {project}")
-            copy = self._clone(project)
+            self.until(lambda: self.hooked(project), f"a hook on {project}")
+            copy = self.clone(project)
             addresses = {
                 f"https://{name}.clusters.example:6443": it.url for name, it in self.stack.clusters.items()
             }
@@ -69,28 +69,28 @@ class Story:
             commit = copy.push("Declare two clusters and the product orchard")
             details.append(f"git push {project} {commit[:8]}")
             config = names.project_path(PRODUCT, names.CONFIG_PROJECT)
-            self._until(lambda: self._hooked(config), f"a hook on {config}")
+            self.until(lambda: self.hooked(config), f"a hook on {config}")
             details.append(f"GitLab: group {PRODUCT}, project {config}, hooks")
-            registered = self._until(self._registered, "both clusters in Argo CD")
+            registered = self.until(self._registered, "both clusters in Argo CD")
             details.append(f"Argo CD: cluster secrets {', '.join(registered)}")
 
     def _product(self) -> str:
         with self._step("the product declares repositories, environments and runtimes") as details:
             project = names.project_path(PRODUCT, names.CONFIG_PROJECT)
-            copy = self._clone(project)
+            copy = self.clone(project)
             count = copy_tree(self.examples / PRODUCT / names.CONFIG_PROJECT, copy.folder, {})
             commit = copy.push("Declare what orchard is built of and where it runs")
             details.append(f"git push {project} {commit[:8]} ({count} files)")
             for repository in ("apple-api-src", "apple-web-src", "apple-deploy"):
                 path = names.project_path(PRODUCT, repository)
-                found = self._until(lambda path=path: self._hooked(path), f"a hook on {path}")  # type: ignore[misc]
+                found = self.until(lambda path=path: self.hooked(path), f"a hook on {path}")  # type: ignore[misc]
                 key = f"/projects/{found['id']}/deploy_keys"
-                self._until(lambda key=key: self.systems.gitlab(key), f"a deploy key on {path}")  # type: ignore[misc]
+                self.until(lambda key=key: self.systems.gitlab(key), f"a deploy key on {path}")  # type: ignore[misc]
             details.append("GitLab: three projects, each with hook and deploy key")
             account = "/api/v1/namespaces/apple-ci/serviceaccounts/apple-builder"
-            self._until(lambda: self.systems.kubernetes("build-east", account), "the build account")
+            self.until(lambda: self.systems.kubernetes("build-east", account), "the build account")
             details.append("build-east: namespace apple-ci, account apple-builder, its role and binding")
-            application = self._until(self._application, "the Application")
+            application = self.until(self._application, "the Application")
             path = application["spec"]["source"]["path"]
             details.append(f"Argo CD: Application {application['metadata']['name']} deploys {path}")
             for cluster, account in (("build-east", "apple-builder"), ("run-east", "apple-deployer")):
@@ -99,7 +99,7 @@ class Story:
 
     def _manifests(self) -> None:
         with self._step("a push of manifests refreshes the Application") as details:
-            copy = self._clone(names.project_path(PRODUCT, "apple-deploy"))
+            copy = self.clone(names.project_path(PRODUCT, "apple-deploy"))
             copy_tree(self.examples / PRODUCT / "apple-deploy", copy.folder, {})
             commit = copy.push("Say hello from test")
             details.append(f"git push {PRODUCT}/apple-deploy {commit[:8]}")
@@ -109,13 +109,13 @@ class Story:
                 annotations = found["metadata"].get("annotations", {}) if found else {}
                 return annotations if annotations.get("nautes.io/refreshed-commit") == commit else None
 
-            annotations = self._until(refreshed, "the refresh of the Application")
+            annotations = self.until(refreshed, "the refresh of the Application")
             asked = annotations.get("argocd.argoproj.io/refresh", "taken up")
             details.append(f"Argo CD: refresh {asked} for {commit[:8]}")
 
     def _source(self) -> str:
         with self._step("a push of source starts a pipeline") as details:
-            copy = self._clone(names.project_path(PRODUCT, "apple-api-src"))
+            copy = self.clone(names.project_path(PRODUCT, "apple-api-src"))
             copy_tree(self.examples / PRODUCT / "apple-api-src", copy.folder, {})
             commit = copy.push("Build apples")
             details.append(f"git push {PRODUCT}/apple-api-src {commit[:8]}")
@@ -128,7 +128,7 @@ class Story:
                     (one for one, notes in annotations if notes.get("nautes.io/commit") == commit), None
                 )
 
-            found = self._until(run, "the PipelineRun")
+            found = self.until(run, "the PipelineRun")
             account = found["spec"]["taskRunTemplate"]["serviceAccountName"]
             details.append(f"Tekton: PipelineRun apple-ci/{found['metadata']['name']} as {account}")
             return commit
@@ -140,11 +140,15 @@ class Story:
         yield details
         self.show(StepDone(title, monotonic() - began, tuple(details)))
 
-    def _clone(self, project: str) -> Clone:
-        url = f"{self.stack.gitlab_url}/{project}.git"
-        return clone(url, self.work / project.replace("/", "-"), self.config)
+    def clone(self, project: str) -> Clone:
+        """Return a working copy of a project; the same one when asked again."""
+        folder = self.work / project.replace("/", "-")
+        if folder.exists():
+            return Clone(folder, self.config)
+        return clone(f"{self.stack.gitlab_url}/{project}.git", folder, self.config)
 
-    def _until(self, ask: Callable[[], Found | None], what: str) -> Found:
+    def until(self, ask: Callable[[], Found | None], what: str) -> Found:
+        """Ask until there is an answer. Raises NotReachedError when patience ends."""
         deadline = monotonic() + PATIENCE
         while not (found := ask()):
             if monotonic() > deadline:
@@ -152,7 +156,8 @@ class Story:
             sleep(0.05)
         return found
 
-    def _hooked(self, path: str) -> Any:
+    def hooked(self, path: str) -> Any:
+        """Return a project once it has a hook."""
         project = self.systems.project(path)
         hooks = self.systems.gitlab(f"/projects/{project['id']}/hooks") if project else None
         return project if hooks else None
@@ -169,7 +174,7 @@ class Story:
 
     def _vault_role(self, cluster: str, account: str) -> str:
         path = f"/auth/{cluster}/role/{PRODUCT}.{account}"
-        role = self._until(lambda: self.systems.vault(path), f"the Vault role of {account}")
+        role = self.until(lambda: self.systems.vault(path), f"the Vault role of {account}")
         policies = ", ".join(role.get("token_policies") or [])
         namespaces = ", ".join(role["bound_service_account_namespaces"])
         return f"auth/{cluster}/role/{PRODUCT}.{account} for {namespaces}, policy {policies}"
