@@ -271,3 +271,39 @@ def test_the_lock_names_its_holder_and_ends_with_it(tmp_path):
         with pytest.raises(lock.AlreadyRunningError), lock.held(path):
             pass
     assert lock.holder(path) is None
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_in_the_foreground_the_stack_ends_with_its_terminal(tmp_path, how):
+    stack = Stack(tmp_path / "state")
+    command = [sys.executable, "-m", "nautes_cli", "local", "up", "--foreground", "--without-services"]
+    terminal = subprocess.Popen(
+        [*command, "--state", str(stack.layout.root)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
+    try:
+
+        def ready():
+            assert terminal.poll() is None
+            return (
+                stack.layout.description.exists()
+                and json.loads(stack.layout.description.read_text())["ready"]
+            )
+
+        wait_until(ready, timeout=40, what="the stack")
+        described = stack.load()
+        if how is signal.SIGINT:
+            # As a terminal does: everybody in the foreground gets it.
+            process.signal_group(terminal.pid, how)
+            assert terminal.wait(60) == 0
+        else:
+            terminal.kill()
+        wait_until(lambda: not alive(described), timeout=60, what="the end of every part")
+        wait_until(lambda: not stack.layout.description.exists(), timeout=60, what="an orderly end")
+    finally:
+        terminal.kill()
+        terminal.wait()
+        stack.reset()

@@ -15,8 +15,10 @@ PR_SET_PDEATHSIG: Final = 1
 """prctl(2)."""
 
 
-def die_with_parent(how: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+def die_with_parent(how: signal.Signals = signal.SIGKILL, parent: int = 0) -> Callable[[], None]:
     """Return what a new child calls before it becomes another program, so that it cannot outlive us.
+
+    `parent` is for a process that says this of itself: the number of its starter.
 
     Linux only (prctl(2), PR_SET_PDEATHSIG); elsewhere nothing happens, and the next start finds what was
     left behind by the processes written down. The child must be started by a thread that lives as long as
@@ -26,11 +28,11 @@ def die_with_parent(how: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
         return lambda: None
     # Loaded before the fork: between fork and exec as little as possible may happen.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
+    expected = parent or os.getpid()
 
     def arrange() -> None:
         prctl(PR_SET_PDEATHSIG, int(how), 0, 0, 0)
-        if os.getppid() != parent:
+        if os.getppid() != expected:
             # The parent ended before the call: nobody would tell us.
             os._exit(1)
 

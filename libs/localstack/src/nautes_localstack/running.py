@@ -54,7 +54,7 @@ def run(given: Given, environment: Mapping[str, str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     if given.bound:
-        process.die_with_parent(signal.SIGTERM)()
+        process.die_with_parent(signal.SIGTERM, os.getppid())()
     reporter = Reporter(given.progress)
     layout = Layout(given.state.resolve())
     layout.prepare()
@@ -106,8 +106,9 @@ async def _supervise(
         (abandon if stop.is_set() else stop).set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop)
+    loop.add_signal_handler(signal.SIGTERM, asked_to_stop)
+    # In the foreground Ctrl-C reaches everybody; the starter then asks for the end, once.
+    loop.add_signal_handler(signal.SIGINT, (lambda: None) if given.bound else asked_to_stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     passed_on = {name: value for name, value in environment.items() if name in PASSED_ON}
     supervisor = Supervisor(

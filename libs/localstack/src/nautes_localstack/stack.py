@@ -113,9 +113,9 @@ class Stack:
         if pid is None:
             return bool(running.sweep(self.layout)) if self.layout.root.exists() else False
         _signal(pid, signal.SIGTERM)
-        if not self._wait(lambda: lock.holder(self.layout.lock) is None, within):
+        if not self._wait(lambda: not self.is_running(), within):
             _signal(pid, signal.SIGKILL)
-            self._wait(lambda: lock.holder(self.layout.lock) is None, 5)
+            self._wait(lambda: not self.is_running(), 5)
             running.sweep(self.layout)
         if self._bound is not None:
             self._bound.wait()
@@ -132,9 +132,13 @@ class Stack:
         shutil.rmtree(self.layout.root)
         return True
 
+    def is_running(self) -> bool:
+        """Say whether there is a supervisor."""
+        return lock.holder(self.layout.lock) is not None
+
     def load(self) -> StackDescription:
         """Return what runs; raise NotRunningError."""
-        if lock.holder(self.layout.lock) is None:
+        if not self.is_running():
             raise NotRunningError(self.layout.root)
         try:
             return StackDescription.model_validate_json(self.layout.description.read_bytes())
