@@ -177,6 +177,15 @@ async def test_secret_store_away(tmp_path: Path, bus: Nats) -> None:
             assert re.search(r'"outcome": "secrets-unavailable"', gateway.log)
 
 
+async def test_a_whole_life_without_a_bus(tmp_path: Path, bus: Nats, openbao: OpenBao) -> None:
+    bus.kill()
+    with running_gateway(tmp_path, bus.url, openbao, connected=False) as gateway:
+        accepted = await send(gateway, 3)
+        assert gateway.stop() == 0
+        assert len(gateway.spooled) == len(accepted) == 3
+        assert "Traceback" not in gateway.log
+
+
 def test_two_gateways_do_not_share_a_spool(tmp_path: Path, bus: Nats, openbao: OpenBao) -> None:
     with (
         running_gateway(tmp_path, bus.url, openbao),
