@@ -87,9 +87,7 @@ async def test_a_delivery_that_is_too_large_is_refused(bus):
 async def test_the_envelope(bus, js):
     await bus.deliver(delivery(actor="jörg"))
     stored = [
-        message
-        async for index in range(4)
-        async for message in reading.replay(js, f"DELIVERIES_{index}", ">")
+        message for index in range(4) async for message in reading.replay(js, f"DELIVERIES_{index}", ">")
     ]
     headers = stored[0].headers
     assert headers["ce-type"] == "io.nautes.delivery.v1"

@@ -68,7 +68,10 @@ class Bus:
 
     async def decision(self, decision: Decision) -> bool:
         """Record what was considered for one delivery. False if it was recorded before within a day."""
-        ack = await self._send("EFFECTS", self.subjects.decision(), decision, decision.cause, decision.id)
+        # Decisions share a stream with effects, and a stream has one memory of ids.
+        event_id = f"decision/{decision.id}"
+        subject = self.subjects.decision()
+        ack = await self._send("EFFECTS", subject, decision, decision.cause, event_id)
         return not ack.duplicate
 
     async def dead(self, message: DeadMessage) -> bool:

@@ -30,7 +30,8 @@ CHECK_TIMEOUT: Final = 2.0
 class Health:
     """Named readiness checks and the heartbeat of the event loop, served over HTTP by a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stuck: float = STUCK) -> None:
+        self._stuck = stuck
         self._checks: dict[str, Check] = {}
         self._beat_at = monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -62,7 +63,7 @@ class Health:
     def live(self) -> tuple[bool, dict[str, Any]]:
         """Say whether the event loop has turned lately. Called from the thread."""
         age = monotonic() - self._beat_at
-        return age < STUCK, {"live": age < STUCK, "heartbeat_age": round(age, 3)}
+        return age < self._stuck, {"live": age < self._stuck, "heartbeat_age": round(age, 3)}
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Say whether every check is content. Called from the thread; the checks run in the loop."""

@@ -19,6 +19,7 @@ from faststream.nats import NatsBroker
 from faststream.security import SASLPlaintext
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
+from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from nautes_domain.failures import Blocked, Retry
@@ -108,12 +109,14 @@ class Settlement:
     async def settle(self, held: Held, failure: BaseException | None) -> bool:
         """Acknowledge by the verdict. True if the failure is dealt with, False if it must go on upwards."""
         held.beat.cancel()
+        cause = (held.message.headers or {}).get("nautes-cause", "")
         try:
             if failure is not None and not isinstance(failure, Exception):
                 # Cancelled or told to exit: not the message's fault, so it goes to whoever is there.
                 await held.message.nak(delay=RETURN)
                 return False
-            await self._by_verdict(held, failure)
+            with bound_contextvars(cause=cause):
+                await self._by_verdict(held, failure)
         except UNAVAILABLE as error:
             self.log.warning("acknowledgement failed", error=str(error), subject=held.message.subject)
         finally:

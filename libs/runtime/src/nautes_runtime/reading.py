@@ -3,7 +3,8 @@
 Each reader begins at the start (or at a time) and ends at what was the end of the stream when it was asked.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -12,8 +13,9 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from pydantic import BaseModel
 
+from nautes_domain import names
 from nautes_domain.effects import Decision, Effect, Status
-from nautes_domain.events import PARTITIONS, Delivery, Fact, Subjects
+from nautes_domain.events import PARTITIONS, Delivery, Fact, Subjects, header_text
 from nautes_runtime import streams
 from nautes_runtime.bus import UNAVAILABLE, unavailable
 from nautes_runtime.dead import (
@@ -37,55 +39,61 @@ FETCH_TIMEOUT: Final = 5.0
 
 async def effects(
     js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
-) -> AsyncIterator[Effect]:
+) -> AsyncGenerator[Effect, None]:
     """Yield the effect records in the order in which they were stored; `cause` is the id of a delivery."""
     subjects = Subjects(tenant)
-    async for message in _messages(js, "EFFECTS", subjects.effect(), cause, since):
-        if message.subject != subjects.decision():
-            yield Effect.model_validate_json(message.data)
+    async with aclosing(_messages(js, "EFFECTS", subjects.effect(), cause, since)) as messages:
+        async for message in messages:
+            if message.subject != subjects.decision():
+                yield Effect.model_validate_json(message.data)
 
 
 async def decisions(
     js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
-) -> AsyncIterator[Decision]:
+) -> AsyncGenerator[Decision, None]:
     """Yield the decision records in the order in which they were stored."""
-    async for message in _messages(js, "EFFECTS", Subjects(tenant).decision(), cause, since):
-        yield Decision.model_validate_json(message.data)
+    async with aclosing(_messages(js, "EFFECTS", Subjects(tenant).decision(), cause, since)) as messages:
+        async for message in messages:
+            yield Decision.model_validate_json(message.data)
 
 
 async def facts(
     js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
-) -> AsyncIterator[Fact]:
+) -> AsyncGenerator[Fact, None]:
     """Yield the facts in the order in which they were stated."""
-    async for message in _messages(js, "FACTS", Subjects(tenant).fact(), cause, since):
-        yield Fact.model_validate_json(message.data)
+    async with aclosing(_messages(js, "FACTS", Subjects(tenant).fact(), cause, since)) as messages:
+        async for message in messages:
+            yield Fact.model_validate_json(message.data)
 
 
 async def deliveries(
     js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
-) -> AsyncIterator[Delivery]:
+) -> AsyncGenerator[Delivery, None]:
     """Yield the deliveries: in order within one project, one partition after the other."""
     for index in range(PARTITIONS):
-        wanted = Subjects(tenant).deliveries(index)
-        async for message in _messages(js, streams.deliveries(index), wanted, cause, since):
-            yield Delivery.model_validate_json(message.data)
+        wanted, stream = Subjects(tenant).deliveries(index), streams.deliveries(index)
+        async with aclosing(_messages(js, stream, wanted, cause, since)) as messages:
+            async for message in messages:
+                yield Delivery.model_validate_json(message.data)
 
 
-async def statuses(js: JetStreamContext, tenant: str) -> AsyncIterator[Status]:
+async def statuses(js: JetStreamContext, tenant: str) -> AsyncGenerator[Status, None]:
     """Yield the latest status of every scope of every service."""
-    Subjects(tenant)
+    names.label(tenant)
     latest = replay(js, "KV_status", "$KV.status.>", deliver_policy=DeliverPolicy.LAST_PER_SUBJECT)
-    async for message in latest:
-        if message.data:
-            yield Status.model_validate_json(message.data)
+    async with aclosing(latest) as messages:
+        async for message in messages:
+            if message.data:
+                yield Status.model_validate_json(message.data)
 
 
 async def dead(
     js: JetStreamContext, tenant: str, *, since: datetime | None = None
-) -> AsyncIterator[DeadMessage]:
+) -> AsyncGenerator[DeadMessage, None]:
     """Yield the messages that were put aside, oldest first."""
-    async for message in _messages(js, "DEAD", Subjects(tenant).dead(), None, since):
-        yield dead_message(message.subject.rpartition(".")[2], message.data, message.headers or {})
+    async with aclosing(_messages(js, "DEAD", Subjects(tenant).dead(), None, since)) as messages:
+        async for message in messages:
+            yield dead_message(message.subject.rpartition(".")[2], message.data, message.headers or {})
 
 
 def dead_message(stream: str, data: bytes, headers: dict[str, str]) -> DeadMessage:
@@ -108,10 +116,12 @@ def dead_message(stream: str, data: bytes, headers: dict[str, str]) -> DeadMessa
 
 async def _messages(
     js: JetStreamContext, stream: str, subject: str, cause: str | None, since: datetime | None
-) -> AsyncIterator[Msg]:
-    async for message in replay(js, stream, subject, since=since):
-        if cause is None or (message.headers or {}).get("nautes-cause") == cause:
-            yield message
+) -> AsyncGenerator[Msg, None]:
+    wanted = None if cause is None else header_text(cause)
+    async with aclosing(replay(js, stream, subject, since=since)) as messages:
+        async for message in messages:
+            if wanted is None or (message.headers or {}).get("nautes-cause") == wanted:
+                yield message
 
 
 async def replay(
@@ -122,7 +132,7 @@ async def replay(
     deliver_policy: DeliverPolicy = DeliverPolicy.ALL,
     since: datetime | None = None,
     headers_only: bool = False,
-) -> AsyncIterator[Msg]:
+) -> AsyncGenerator[Msg, None]:
     """Yield the stored messages up to the present end, through a consumer of its own that is removed after.
 
     Raises Retry(code "bus-unavailable") when the server does not answer or does not know the stream.

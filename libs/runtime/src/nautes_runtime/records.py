@@ -102,13 +102,14 @@ class Bucket(Generic[T]):
 
     async def _latest(self, prefix: str, *, headers_only: bool) -> AsyncIterator[tuple[str, bytes]]:
         start = f"$KV.{self.name}."
-        async for message in replay(
+        latest = replay(
             self._js,
             f"KV_{self.name}",
             f"{start}>",
             deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
             headers_only=headers_only,
-        ):
+        )
+        async for message in latest:
             key = message.subject.removeprefix(start)
             header = message.headers or {}
             if key.startswith(prefix) and KV_OP not in header and KV_MARKER_REASON not in header:

@@ -69,6 +69,7 @@ class Service:
         self._broker: NatsBroker | None = None
         self._context: ServiceContext | None = None
         self._settlement: Settlement | None = None
+        self.watchdog: Watchdog | None = None
         self._state = "starting"
 
     async def main(self) -> int:
@@ -165,7 +166,7 @@ class Service:
             await self._again("consumer", partial(_ensure, js, one.intake.consumer))
             await _listen(context.broker, one)
         consumers = [one.intake.consumer for one in declared]
-        watchdog = Watchdog(js, self._settings.tenant, consumers, self._log)
+        watchdog = self.watchdog = Watchdog(js, self._settings.tenant, consumers, self._log)
         self._tasks.append(asyncio.create_task(watchdog.run(), name="watchdog"))
         self._health.add("durables", lambda: watchdog.problem)
         self._health.add("intake", lambda: asleep([one.intake for one in declared]))

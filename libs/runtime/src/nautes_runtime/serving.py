@@ -15,6 +15,10 @@ GRACEFUL: Final = 10
 """Seconds that requests in flight have to finish on shutdown."""
 
 
+BACKLOG: Final = 2048
+"""Connections that wait until the application is started."""
+
+
 class HttpServer:
     """One ASGI application on one address. `options` are uvicorn's (`limit_concurrency`, `backlog`, …)."""
 
@@ -32,6 +36,8 @@ class HttpServer:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((self._host, self._wanted))
+            # Two may bind one address; only one may listen there.
+            bound.listen(BACKLOG)
         except OSError as error:
             bound.close()
             raise Rejected(
@@ -73,6 +79,8 @@ class HttpServer:
         """Accept no more; what is in flight may finish."""
         if self._server is not None:
             self._server.should_exit = True
+        elif self._socket is not None:
+            self._socket.close()
 
 
 def _server(app: Any, options: dict[str, Any]) -> "uvicorn.Server":

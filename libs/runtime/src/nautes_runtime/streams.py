@@ -17,7 +17,7 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import BadRequestError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, NotFoundError, ServerError
 
 from nautes_domain.events import PARTITIONS, Subjects
 from nautes_domain.failures import Rejected
@@ -124,11 +124,11 @@ async def _upsert(js: JetStreamContext, config: StreamConfig) -> None:
             raise _unfit(config, error) from error
         try:
             await js.update_stream(config)
-        except BadRequestError as second:
+        except (BadRequestError, ServerError) as second:
             raise _unfit(config, second) from second
 
 
-def _unfit(config: StreamConfig, error: BadRequestError) -> Rejected:
+def _unfit(config: StreamConfig, error: APIError) -> Rejected:
     return Rejected(
         error.description or "the server refused its configuration",
         what=f"stream {config.name}",

@@ -34,6 +34,10 @@ class Watchdog:
         self.problem = "not looked yet"
         """What is wrong, empty if every durable is there."""
 
+    def floor(self, stream: str, durable: str) -> int:
+        """Return the stream sequence up to which everything was acknowledged when last looked, 0 if unknown."""
+        return self._floors.get((stream, durable), 0)
+
     async def run(self) -> None:
         """Look and mend until cancelled."""
         while True:
@@ -83,4 +87,4 @@ class Watchdog:
             # A new stream counts from one again: what we knew of the old one says nothing.
             self._floors = {key: seq for key, seq in self._floors.items() if key[0] != consumer.stream}
             await provision(self._js, self._tenant)
-        await ensure(self._js, consumer, after=self._floors.get(consumer.key, 0))
+        await ensure(self._js, consumer, after=self.floor(*consumer.key))
