@@ -40,7 +40,7 @@ class Systems:
     def kubernetes(self, cluster: str, path: str) -> Any:
         """Return an object or list of a cluster, None if it is not there."""
         if cluster not in self._clusters:
-            self._clusters[cluster] = _cluster(self._stack.clusters[cluster].kubeconfig)
+            self._clusters[cluster] = connect_cluster(self._stack.clusters[cluster].kubeconfig)
         return _json(self._clusters[cluster].get(path))
 
     def vault(self, path: str) -> Any:
@@ -66,7 +66,8 @@ def _json(answer: httpx.Response) -> Any:
     return answer.raise_for_status().json()
 
 
-def _cluster(kubeconfig: Path) -> httpx.Client:
+def connect_cluster(kubeconfig: Path) -> httpx.Client:
+    """Return a client with the address, CA and token of a kubeconfig."""
     (document,) = source.parse(kubeconfig.read_bytes(), str(kubeconfig))
     cluster: Mapping[str, Any] = document.value["clusters"][0]["cluster"]
     user: Mapping[str, Any] = document.value["users"][0]["user"]

@@ -1,0 +1,10 @@
+"""`make bench`: every measurement, one after the other."""
+
+import subprocess
+import sys
+
+MODULES = ("bench.gateway", "bench.pushes")
+
+for module in MODULES:
+    print(f"== {module}", flush=True)
+    subprocess.run([sys.executable, "-m", module], check=True)
