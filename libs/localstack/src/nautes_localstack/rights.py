@@ -66,6 +66,7 @@ def _user(tenant: str, name: str, rights: BusRights) -> NatsUser:
         "$JS.API.INFO",
         *(f"$JS.API.STREAM.{verb}.*" for verb in ("CREATE", "UPDATE", "INFO", "MSG.GET")),
         "$JS.API.STREAM.NAMES",
+        "$JS.API.STREAM.LIST",
         "$JS.API.DIRECT.GET.>",
         *(subject for stream in rights.hears for subject in _consuming(stream)),
         *(subject for stream in (*rights.reads, *_BUCKET_STREAMS) for subject in _reading(stream)),
