@@ -107,7 +107,8 @@ def _service(layout: Layout, chosen: Chosen, name: str) -> Part:
         endpoint,
         chosen.url(endpoint),
         Probe(chosen.url(f"{name}-health") + "/readyz"),
-        ("nats", *SETUPS),
+        # Those that ask the other systems only when somebody asks them load while OpenBao elects itself.
+        ("nats",) if name in ("webhook-gateway", "api-server") else ("nats", *SETUPS),
         service_environment(layout, chosen, name),
         # A service finishes or returns what it holds within 25 seconds.
         stop_after=27.0,
