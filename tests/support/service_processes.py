@@ -145,6 +145,28 @@ class Desk:
         )
         return cause
 
+    async def forget(self, *numbers: int) -> None:
+        """Lose projects from the index."""
+        for number in numbers:
+            await Bucket(self.js, "index", IndexedProject).delete(project_key(number))
+
+    async def provisioned(self, number: int, group: str, name: str) -> Cause:
+        """State that a repository is on the code host."""
+        cause = self.cause("provisioned")
+        config = name in ("management", "default.project")
+        await self.bus.state(
+            Fact(
+                kind="coderepo",
+                verb="provisioned",
+                scope="tenant" if config else f"product_{group}",
+                name=name,
+                by="test",
+                cause=cause,
+                data={"project_id": number, "group": group, "name": name},
+            )
+        )
+        return cause
+
     async def work(self, name: str, scope: str) -> Cause:
         """Ask a service for a scope."""
         cause = self.cause("work")
