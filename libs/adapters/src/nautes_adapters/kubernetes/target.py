@@ -57,7 +57,7 @@ class ObjectsTarget:
     async def apply(self, action: Action) -> None:
         """Write or remove one object. What is not marked as of the same scope is never touched."""
         if action.verb is Verb.DELETE:
-            await self._remove(action.ref)
+            await self._remove(action.ref, owner(action.before or {}))
         elif action.after is not None:
             await self._write(action.ref, object_of(action.ref, action.after))
 
@@ -70,6 +70,8 @@ class ObjectsTarget:
         return kept
 
     async def _write(self, ref: Ref, obj: Object) -> None:
+        if ref.scope and ref.scope != self._namespace:
+            await self._check_place(ref, owner(obj))
         found = await self.client.get(ref.kind, ref.name, ref.scope)
         if found is None and ref.kind == "Namespace":
             await self._claim(ref, obj)
@@ -79,6 +81,15 @@ class ObjectsTarget:
                 # A binding's role cannot be changed (Kubernetes, "Using RBAC Authorization", RoleBinding).
                 await self.client.delete(ref.kind, ref.name, ref.scope, uid=found["metadata"]["uid"])
         await self.client.apply(obj)
+
+    async def _check_place(self, ref: Ref, wanted: str) -> None:
+        """Raise unless the namespace is of the same scope, or absent, which the server says best itself.
+
+        A namespace that was refused does not stop what should go into it: siblings are tried all the same.
+        """
+        namespace = await self.client.get("Namespace", ref.scope)
+        if namespace is not None:
+            _ours_or_failure(Ref(ref.system, "Namespace", ref.scope), namespace, wanted)
 
     async def _claim(self, ref: Ref, obj: Object) -> None:
         """Create a namespace with nothing but its mark: of two scopes that want it, one alone succeeds.
@@ -100,9 +111,9 @@ class ObjectsTarget:
                 "somebody created the namespace at the same time", what=str(ref), code="kubernetes-conflict"
             ) from None
 
-    async def _remove(self, ref: Ref) -> None:
+    async def _remove(self, ref: Ref, scope: str) -> None:
         found = await self.client.get(ref.kind, ref.name, ref.scope)
-        if found is None or not owner(found) or "deletionTimestamp" in found["metadata"]:
+        if found is None or owner(found) != scope or not scope or "deletionTimestamp" in found["metadata"]:
             return
         await self.client.delete(ref.kind, ref.name, ref.scope, uid=found["metadata"]["uid"])
 
