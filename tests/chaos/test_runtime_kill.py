@@ -9,12 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from nautes_domain.effects import Cause
+from nautes_domain.effects import Cause, Result
 from nautes_domain.events import Fact
 from nautes_domain.failures import Retry
+from nautes_domain.plan import Ref, Wanted
 from nautes_runtime import reading, streams
 from nautes_runtime.bus import Bus
 from nautes_runtime.context import utc_now
+from nautes_runtime.scopes import Assignment, ScopeWorker
 from support.nats import start_nats
 from support.runtime import TENANT, connected, running, until
 
@@ -161,3 +163,47 @@ async def test_a_killed_server_loses_nothing_and_nobody_is_restarted(server, bus
             await publishing
         await until(lambda: handled == stored, "every stored fact")
     assert len(stored) == 300
+
+
+class Shelf:
+    """A system whose bus dies at the moment in which it has done something."""
+
+    system = "shelf"
+    kinds = ("Thing",)
+
+    def __init__(self, server):
+        self.server = server
+        self.things = {}
+        self.applied = []
+
+    async def observe(self, _scope):
+        return dict(self.things)
+
+    async def apply(self, action):
+        self.things[action.ref] = action.after
+        self.applied.append(action.verb)
+        self.server.kill()
+
+
+async def test_what_was_done_while_the_bus_died_is_recorded_once(server, js):
+    shelf, workers = Shelf(server), []
+    apple = Ref("shelf", "Thing", "apple")
+
+    async def assign(_scope, _cause):
+        return Assignment({apple: Wanted({"size": 1}, "declared")}, [shelf], commit="c1")
+
+    async def build(context):
+        workers.append(ScopeWorker(context, "svc", assign))
+
+    async with running(server.url, build) as one:
+        await workers[0].request("tenant", "pushed", Cause(delivery="d1"))
+        await until(lambda: shelf.applied, "the action")
+        server.start()
+        while (status := await one.context.buckets.status.get("svc.tenant")) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        while status.result is not Result.DONE:
+            await asyncio.sleep(0.1)
+            status = await one.context.buckets.status.get("svc.tenant")
+        effects = [effect async for effect in reading.effects(js, TENANT)]
+    assert [(effect.object, effect.result) for effect in effects] == [("shelf Thing apple", Result.DONE)]
+    assert len(shelf.applied) == 1

@@ -20,8 +20,10 @@ T = TypeVar("T")
 TENANT = "acme"
 
 
-def settings(url: str) -> ServiceSettings:
-    return ServiceSettings(_env_file=None, tenant=TENANT, nats=NatsSettings(url=url))
+def settings(bus: str | NatsSettings) -> ServiceSettings:
+    return ServiceSettings(
+        _env_file=None, tenant=TENANT, nats=bus if isinstance(bus, NatsSettings) else NatsSettings(url=bus)
+    )
 
 
 @asynccontextmanager
@@ -55,7 +57,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(url: str, build: Build, *, name: str = "svc") -> AsyncIterator[Running]:
+async def running(bus: str | NatsSettings, build: Build, *, name: str = "svc") -> AsyncIterator[Running]:
     """Run a service until the block ends; it is asked to stop in order."""
     seen: list[ServiceContext] = []
 
@@ -64,7 +66,7 @@ async def running(url: str, build: Build, *, name: str = "svc") -> AsyncIterator
         await build(context)
 
     out = io.StringIO()
-    service = Service(name, settings(url), remember, logs.configure(name, "INFO", out))
+    service = Service(name, settings(bus), remember, logs.configure(name, "INFO", out))
     task = asyncio.create_task(service.serve())
     started = asyncio.create_task(service.running.wait())
     await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
