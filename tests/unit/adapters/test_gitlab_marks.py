@@ -80,6 +80,8 @@ def test_a_hook_as_declared_is_covered():
         {"alert_status": "disabled"},
         {"push_events": False},
         {"issues_events": True},
+        {"token_present": False},
+        {"signing_token_present": False},
         {"description": "nautes secret v2"},
         {"description": ""},
         {"description": "nautes secret v3 (by hand)"},

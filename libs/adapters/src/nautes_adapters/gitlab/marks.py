@@ -20,14 +20,18 @@ EVENTS: Final = (
     "confidential_issues_events",
     "confidential_note_events",
     "deployment_events",
+    "emoji_events",
     "feature_flag_events",
     "issues_events",
     "job_events",
     "merge_requests_events",
+    "milestone_events",
     "note_events",
     "pipeline_events",
     "push_events",
     "releases_events",
+    "resource_access_token_events",
+    "resource_deploy_token_events",
     "tag_push_events",
     "wiki_page_events",
 )
@@ -125,10 +129,12 @@ def hook_spec(hook: Json) -> Spec:
     """Return a hook as a spec: events sorted by name.
 
     A hook that GitLab disabled after too many failures delivers nothing, so it reads as having no events
-    and differs from every declaration (GitLab API, "Project webhooks", `alert_status`).
+    and differs from every declaration (GitLab API, "Project webhooks", `alert_status`). One whose secret
+    was taken out reads as having version 0 (`token_present`, `signing_token_present`; older GitLabs are silent).
     """
     events = [] if is_disabled(hook) else [event for event in EVENTS if hook.get(event)]
-    version = _VERSION.search(str(hook.get("description") or ""))
+    stripped = any(hook.get(key) is False for key in ("token_present", "signing_token_present"))
+    version = None if stripped else _VERSION.search(str(hook.get("description") or ""))
     return {
         "url": hook.get("url"),
         "events": events,
