@@ -1,12 +1,14 @@
 """An offer becomes stored credentials and a login; it is opened once, and nothing of it is ever seen."""
 
 import base64
+import json
 import re
 from datetime import timedelta
 
 import pytest
 
 from nautes_adapters.vault import VaultSecretStore, VaultSession
+from support.examples import changed
 from support.nats import start_nats
 from support.openbao import start_openbao
 from support.service_processes import (
@@ -164,6 +166,25 @@ async def test_an_offer_of_a_cluster_that_was_given_up_is_not_taken(servers):
 
         await eventually(said, "the offer to be refused")
         assert read_secret(openbao, "cluster", "kubernetes/build-east/nautes-reconciler") is None
+
+
+async def test_a_code_host_that_is_away_holds_up_keys_but_no_rights(servers):
+    nats, openbao, _ = servers
+    async with desk(nats) as place:
+        await place.declare("tenant", tenant_files())
+        await place.declare("product_orchard", changed())
+        await place.index((10, "orchard", "apple-api-src"), (12, "orchard", "apple-deploy"))
+        await done(place, await offer(place, openbao, 3 * 10**9))
+
+        status = await place.settled(BROKER, "product_orchard")
+
+        assert (status.result, status.code) == ("retry", "gitlab-unavailable")
+        policy = bao(openbao, "GET", "sys/policies/acl/nautes.orchard.apple-ci")["policy"]
+        paths = json.loads(policy)["path"]
+        assert paths == {"git/data/gitlab/repo-10/default/readonly": {"capabilities": ["read"]}}
+        role = bao(openbao, "GET", "auth/build-east/role/orchard.apple-builder")
+        assert role["bound_service_account_namespaces"] == ["apple-ci"]
+        assert read_secret(openbao, "hook", "gitlab/orchard.apple-api-src") is not None
 
 
 async def test_no_value_was_ever_seen(servers):
