@@ -1,0 +1,100 @@
+"""An offer is opened only when something of it is missing, and older offers change nothing."""
+
+import pytest
+
+from nautes_adapters.memory import MemorySecretStore
+from nautes_domain import names
+from nautes_domain.plan import Budget
+from nautes_domain.reconcile import reconcile
+from nautes_secret_broker.accounts import (
+    ACCOUNTS,
+    OfferedAccounts,
+    RemovedAccounts,
+    account_state,
+    stored_version,
+)
+
+VALUES = {"server": "https://east.example:6443", "ca": "CA", **{field: field for field in ACCOUNTS.values()}}
+
+
+async def record(_):
+    """Keep nothing."""
+
+
+async def take(store, version, opened):
+    async def values():
+        opened.append(version)
+        return VALUES
+
+    return await reconcile(
+        "cluster_east",
+        account_state("east", version),
+        (OfferedAccounts(store, "east", version, values),),
+        budget=Budget(),
+        record=record,
+        clock=lambda: 0.0,
+    )
+
+
+async def versions(store):
+    found = {}
+    for account in ACCOUNTS:
+        secret = await store.read("cluster", names.cluster_account_path("east", account))
+        found[account] = None if secret is None else stored_version(secret.values)
+    return found
+
+
+async def test_each_account_gets_its_own_token():
+    store, opened = MemorySecretStore(), []
+    report = await take(store, 5, opened)
+    assert (report.failure, report.written) == (None, 3)
+    for account, field in ACCOUNTS.items():
+        secret = await store.read("cluster", names.cluster_account_path("east", account))
+        expected = {"server": VALUES["server"], "ca": "CA", "token": field, "offer": "5"}
+        assert dict(secret.values) == expected
+
+
+@pytest.mark.parametrize("version", [5, 4])
+async def test_what_is_stored_already_is_not_opened_again(version):
+    store = MemorySecretStore()
+    await take(store, 5, [])
+    opened = []
+    report = await take(store, version, opened)
+    assert (report.written, opened) == (0, [])
+    assert set((await versions(store)).values()) == {5}
+
+
+async def test_after_a_crash_only_what_is_missing_is_stored():
+    store = MemorySecretStore()
+    await take(store, 5, [])
+    await store.remove("cluster", names.cluster_account_path("east", "nautes-deployer"))
+    opened = []
+    assert (await take(store, 5, opened)).written == 1
+    assert opened == [5]
+    assert set((await versions(store)).values()) == {5}
+
+
+async def test_a_newer_offer_replaces_all():
+    store = MemorySecretStore()
+    await take(store, 5, [])
+    assert (await take(store, 6, [])).written == 3
+    assert set((await versions(store)).values()) == {6}
+
+
+async def test_a_cluster_that_is_gone_leaves_nothing_of_it_and_everything_of_others():
+    store = MemorySecretStore()
+    await take(store, 5, [])
+    await store.write("cluster", names.cluster_admin_path("east"), {"kubeconfig": "x"})
+    await store.write("cluster", names.cluster_admin_path("west"), {"kubeconfig": "x"})
+    report = await reconcile(
+        "cluster_east",
+        {},
+        (RemovedAccounts(store, "east"),),
+        budget=Budget(everything=True),
+        record=record,
+        clock=lambda: 0.0,
+    )
+    assert report.written == 4
+    assert set((await versions(store)).values()) == {None}
+    assert await store.read("cluster", names.cluster_admin_path("east")) is None
+    assert await store.read("cluster", names.cluster_admin_path("west")) is not None
