@@ -19,8 +19,8 @@ class MemoryWorld:
         self._count += 1
         return self.host.add_project(f"code{self._count}/src")
 
-    async def commit(self, project, branch, files, *, links=()):
-        return self.host.commit(project.id, branch, files, links=links)
+    async def commit(self, project, branch, files, *, links=(), message="Change something"):
+        return self.host.commit(project.id, branch, files, links=links, message=message)
 
     async def person(self):
         self.host.add_person("a-token", Person(7, "ada", "Ada"))
@@ -63,6 +63,15 @@ async def test_the_head_of_a_branch(world, project):
 async def test_a_branch_with_a_slash(world, project):
     commit = await world.commit(project, "feature/x", {"a.yaml": b"a: 1\n"})
     assert await world.host.head(project.id, "feature/x") == commit
+
+
+async def test_the_message_of_a_commit_is_whole(world, project):
+    message = "Clean up\n\nFor good.\n\nNautes-Allow-Deletions: all"
+    commit = await world.commit(project, "main", {"a.yaml": b"a: 2\n"}, message=message)
+    assert (await world.host.message(project.id, commit)).rstrip("\n") == message
+    with pytest.raises(Rejected) as refused:
+        await world.host.message(project.id, NOWHERE)
+    assert refused.value.code == "no-such-commit"
 
 
 async def test_a_tree_holds_all_manifests_and_nothing_else(world, project):

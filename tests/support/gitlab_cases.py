@@ -187,6 +187,7 @@ class ForgeWorld:
         files: Mapping[str, bytes | None],
         *,
         links: Sequence[str] = (),
+        message: str = "change",
     ) -> str:
         """Commit on top of what was committed last and push it."""
         clone = self._clones[project.id]
@@ -200,7 +201,7 @@ class ForgeWorld:
         for link in links:
             (clone / link).symlink_to("README.md")
         self._git(clone, "add", "-A")
-        self._git(clone, "commit", "-q", "--allow-empty", "-m", "change")
+        self._git(clone, "commit", "-q", "--allow-empty", "-m", message)
         self._git(clone, "push", "-q", f"{self._forge.url}/{project.path}.git", f"HEAD:refs/heads/{branch}")
         return self._git(clone, "rev-parse", "HEAD")
 

@@ -68,7 +68,10 @@ class CodeHost(Protocol):
         ...
 
     async def message(self, project_id: int, commit: str) -> str:
-        """Return the whole message of a commit: trailers stand in its last paragraph."""
+        """Return the whole message of a commit: trailers stand in its last paragraph.
+
+        Rejected (code `no-such-commit`) where there is none.
+        """
         ...
 
     async def tree(self, project_id: int, commit: str) -> Mapping[str, bytes]:

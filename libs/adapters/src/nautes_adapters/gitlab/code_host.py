@@ -39,6 +39,14 @@ class GitLabCodeHost:
         found = await self._api.get(f"/projects/{project_id:d}/repository/branches/{quoted(branch)}")
         return None if found is None else str(found["commit"]["id"])
 
+    async def message(self, project_id: int, commit: str) -> str:
+        """Return the whole message of a commit; Rejected (`no-such-commit`) where there is none."""
+        self._check_commit(commit)
+        found = await self._api.get(f"/projects/{project_id:d}/repository/commits/{commit}")
+        if found is None:
+            raise Rejected("there is no such commit", what=f"commit {commit[:12]}", code="no-such-commit")
+        return str(found["message"])
+
     async def tree(self, project_id: int, commit: str) -> Mapping[str, bytes]:
         """Return all manifests at a commit by path, from one archive.
 

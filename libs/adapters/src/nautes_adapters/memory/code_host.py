@@ -18,6 +18,7 @@ class _Repository:
     branches: dict[str, str] = field(default_factory=dict)
     trees: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     links: dict[str, Sequence[str]] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
 
 
 class MemoryCodeHost:
@@ -47,16 +48,19 @@ class MemoryCodeHost:
         files: Mapping[str, bytes | None],
         *,
         links: Sequence[str] = (),
+        message: str = "Change something",
     ) -> str:
         """Commit on top of a branch and return the commit; None removes a file, `links` are symbolic links."""
         repository = self._repositories[project_id]
         parent = repository.branches.get(branch, "")
         tree = {**repository.trees.get(parent, {}), **files}
         kept = {path: content for path, content in sorted(tree.items()) if content is not None}
-        content = json.dumps([parent, [[path, text.hex()] for path, text in kept.items()], list(links)])
+        changed = [[path, text.hex()] for path, text in kept.items()]
+        content = json.dumps([parent, changed, list(links), message])
         commit = hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()
         repository.trees[commit] = kept
         repository.links[commit] = links
+        repository.messages[commit] = message
         repository.branches[branch] = commit
         return commit
 
@@ -68,6 +72,11 @@ class MemoryCodeHost:
         """Return the head of a branch."""
         repository = self._repositories.get(project_id)
         return None if repository is None else repository.branches.get(branch)
+
+    async def message(self, project_id: int, commit: str) -> str:
+        """Return the whole message of a commit."""
+        self._tree(project_id, commit)
+        return self._repositories[project_id].messages[commit]
 
     async def tree(self, project_id: int, commit: str) -> Mapping[str, bytes]:
         """Return all manifests at a commit."""
