@@ -1,0 +1,1 @@
+"""Bare repositories: reading, committing, and git's own HTTP server behind ours."""

@@ -1,0 +1,1 @@
+"""Project webhooks: what is sent, signed, tried and given up, as GitLab does it."""
