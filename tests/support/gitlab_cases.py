@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.forge import Forge
-
 from nautes_adapters.gitlab import GitLabCodeHost, GitLabSpace
 from nautes_adapters.gitlab.api import GitLabApi, quoted
 from nautes_domain import names
 from nautes_domain.capabilities import HostedProject, Person
 from nautes_domain.plan import Ref, Wanted
+from support.forge import Forge
 from support.target_contract import TargetCase
 
 _NUMBERS = itertools.count(1)
