@@ -93,11 +93,11 @@ def role(openbao, cluster, account):
     return bao(openbao, "GET", f"auth/{cluster}/role/orchard.{account}")
 
 
-async def ready(place, openbao, code, *, changes=None, clusters=("build-east", "run-east")):
+async def ready(place, openbao, code, *, changes=None, clusters=("build-east", "run-east"), repos=REPOS):
     """Declare tenant and product; register clusters."""
     for cluster in clusters:
         store_cluster(openbao, cluster)
-    await place.index(*((code.ids[name], "orchard", name) for name in REPOS))
+    await place.index(*((code.ids[name], "orchard", name) for name in repos))
     await place.declare("tenant", tenant_files())
     await place.declare(SCOPE, changed(changes), project_id=2)
     for cluster in clusters:
@@ -225,8 +225,7 @@ async def test_a_login_that_is_missing_blocks_the_role_only_and_wakes_it_when_it
 async def test_a_repository_that_is_not_on_the_code_host_yet_is_named(started):
     nats, openbao, code, _ = started
     async with desk(nats) as place:
-        await ready(place, openbao, code)
-        await place.forget(code.ids["apple-deploy"])
+        await ready(place, openbao, code, repos=("apple-api-src", "apple-web-src"))
         status = await place.settled(BROKER, SCOPE)
         assert (status.result, status.code) == ("blocked", "no-such-project")
         assert "apple-deploy" in status.message

@@ -21,7 +21,7 @@ def hosted(**more):
 def test_a_pair_is_restored_from_its_private_half():
     again = deploy_keys.restored(PAIR.private)
     assert again is not None
-    assert again.public == PAIR.public
+    assert again == PAIR
     assert PAIR.public.startswith("ssh-ed25519 ")
     assert PAIR.private.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
     assert "OPENSSH" not in repr(PAIR)

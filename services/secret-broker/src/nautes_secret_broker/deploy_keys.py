@@ -90,7 +90,10 @@ def restored(private: str) -> KeyPair | None:
         key = load_ssh_private_key(private.encode(), password=None)
     except (ValueError, TypeError, binascii.Error):
         return None
-    return _pair(key) if isinstance(key, Ed25519PrivateKey) else None
+    if not isinstance(key, Ed25519PrivateKey):
+        return None
+    # The text is kept: OpenSSH's format holds a random number, so it differs each time it is written.
+    return KeyPair(private, _public(key))
 
 
 def fingerprint(public_key: str) -> str:
@@ -174,4 +177,8 @@ def issued(ref: Ref) -> tuple[str, str]:
 
 def _pair(key: Ed25519PrivateKey) -> KeyPair:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
-    return KeyPair(private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode())
+    return KeyPair(private, _public(key))
+
+
+def _public(key: Ed25519PrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
