@@ -47,6 +47,10 @@ class Code:
     def remove_key(self, name, key_id):
         self._client.delete(f"projects/{self.ids[name]}/deploy_keys/{key_id}").raise_for_status()
 
+    def archive(self, name):
+        """What the reconciler does to a project that is no longer declared."""
+        self._client.post(f"projects/{self.ids[name]}/archive").raise_for_status()
+
     def close(self):
         self._client.close()
 
@@ -182,6 +186,7 @@ async def test_a_removed_repository_loses_key_and_secret_and_nothing_else_goes(s
         await place.declare(
             SCOPE, changed({"code-repos/apple-web-src/apple-web-src.yaml": None}), project_id=2
         )
+        code.archive("apple-web-src")
         status = await place.settled(BROKER, SCOPE)
         assert (status.result, status.written, status.unchanged) == ("done", 2, 8)
         assert code.keys("apple-web-src") == []
