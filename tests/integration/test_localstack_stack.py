@@ -175,6 +175,7 @@ def test_a_stack_keeps_addresses_and_data_over_restarts_and_a_killed_supervisor(
 
         os.kill(first.supervisor, signal.SIGKILL)
         wait_until(lambda: not alive(first), what="the end of every part")
+        wait_until(lambda: not stack.is_running(), what="the end of the supervisor's last thread")
         with pytest.raises(NotRunningError):
             stack.load()
 
