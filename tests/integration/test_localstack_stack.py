@@ -282,19 +282,11 @@ def test_in_the_foreground_the_stack_ends_with_its_terminal(tmp_path, how):
         [*command, "--state", str(stack.layout.root)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         process_group=0,
     )
     try:
-
-        def ready():
-            assert terminal.poll() is None
-            return (
-                stack.layout.description.exists()
-                and json.loads(stack.layout.description.read_text())["ready"]
-            )
-
-        wait_until(ready, timeout=40, what="the stack")
+        assert any(b"Ctrl-C" in line for line in terminal.stderr)
         described = stack.load()
         if how is signal.SIGINT:
             # As a terminal does: everybody in the foreground gets it.
@@ -307,4 +299,17 @@ def test_in_the_foreground_the_stack_ends_with_its_terminal(tmp_path, how):
     finally:
         terminal.kill()
         terminal.wait()
+        terminal.stderr.close()
         stack.reset()
+
+
+def test_who_interrupts_the_start_gets_nothing_behind_their_back(tmp_path):
+    stack = Stack(tmp_path / "state")
+
+    def interrupt(_progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stack.up(interrupt, services=False)
+    assert not stack.is_running()
+    assert not stack.layout.description.exists()

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -98,13 +98,21 @@ class Stack:
                 self._bound = starter
             else:
                 starter.wait()
-            for line in lines:
-                progress = Progress.model_validate_json(line)
-                on_progress(progress)
-                if progress.part == "stack" and progress.state == "ready":
-                    return self.load()
-                if progress.part == "stack":
-                    raise StackError(progress.message)
+            try:
+                return self._follow(lines, on_progress)
+            except KeyboardInterrupt:
+                # Who gives up waiting does not want what comes up behind their back.
+                self.down()
+                raise
+
+    def _follow(self, lines: Iterable[str], on_progress: Callable[[Progress], None]) -> StackDescription:
+        for line in lines:
+            progress = Progress.model_validate_json(line)
+            on_progress(progress)
+            if progress.part == "stack" and progress.state == "ready":
+                return self.load()
+            if progress.part == "stack":
+                raise StackError(progress.message)
         raise StackError(f"the supervisor ended early: see {self.layout.log('supervisor')}")
 
     def down(self, *, within: float = STOP_WITHIN) -> bool:
