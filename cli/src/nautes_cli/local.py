@@ -174,9 +174,9 @@ def up_with_progress(stack: "Stack", *, services: bool, tenant: str, foreground:
 
 
 def _stay(stack: "Stack") -> None:
-    say("Ctrl-C stops everything")
     files = sorted(stack.layout.logs.glob("*.log"))
     try:
+        say("Ctrl-C stops everything")
         _print_logs(files, 0, named=True, go_on=stack.is_running)
         fail("the stack has stopped")
     except KeyboardInterrupt:
