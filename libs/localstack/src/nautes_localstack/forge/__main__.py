@@ -1,6 +1,7 @@
 """`python -m nautes_localstack.forge`: run the forge until SIGTERM or SIGINT."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def main() -> int:
         return 2
     url = arguments.external_url or f"http://{arguments.host}:{arguments.port}"
     app = build(Settings(arguments.state, url, token, arguments.allow_local_hooks))
+    for how in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises what stopped it once more at the end; an ordered stop is a success here.
+        signal.signal(how, lambda _number, _frame: None)
     uvicorn.run(
         app,
         host=arguments.host,

@@ -102,7 +102,7 @@ class Host:
     def group_level(self, user: User, group: Group) -> Level:
         """Return what a user may do in a group: what membership grants, or a look at what is open."""
         opened = Level.GUEST if visible_at(group.visibility, known=True) else Level.NONE
-        return max(opened, self._inherited(user, group))
+        return max(opened, Level.ADMIN if user.is_admin else Level.NONE, self.granted_level(user, group))
 
     def project_level(self, user: User | None, project: Project) -> Level:
         """Return what a user, or nobody in particular, may do in a project."""
@@ -110,7 +110,9 @@ class Host:
         if user is None:
             return opened
         group = self.store.groups.get(project.group_id)
-        return max(opened, self._inherited(user, group), self._granted(user, "project", project.id))
+        if user.is_admin:
+            return Level.ADMIN
+        return max(opened, self.granted_level(user, group), self._granted(user, "project", project.id))
 
     def group(self, key: str) -> Group | None:
         """Return a group by id or full path."""
@@ -150,9 +152,9 @@ class Host:
             return Level.NONE
         return max(level for level in Level if level <= found.access_level)
 
-    def _inherited(self, user: User, group: Group | None) -> Level:
-        """Return the most that a group or one above it grants."""
-        granted = Level.ADMIN if user.is_admin else Level.NONE
+    def granted_level(self, user: User, group: Group | None) -> Level:
+        """Return the most that membership in a group or one above it grants, administrator or not."""
+        granted = Level.NONE
         while group is not None:
             granted = max(granted, self._granted(user, "group", group.id))
             group = None if group.parent_id is None else self.store.groups.get(group.parent_id)

@@ -16,16 +16,13 @@ from nautes_localstack.forge.rights import Level
 
 async def list_groups(call: Call) -> Response:
     """List the groups that the caller sees, by name; `owned`, `top_level_only`, `search`, `min_access_level`."""
-    lowest = Level.OWNER if call.flag("owned", default=False) else Level.GUEST
-    if call.query.get("min_access_level", "").isdigit():
-        lowest = max(lowest, Level(min(int(call.query["min_access_level"]), 50)))
-    return call.page(_visible(call, lowest), lambda group: group_view(call, group))
+    return call.page(_visible(call, _lowest(call)), lambda group: group_view(call, group))
 
 
 async def list_subgroups(call: Call) -> Response:
     """List the groups right below a group."""
     parent = call.group(Level.GUEST)
-    rows = [group for group in _visible(call, Level.GUEST) if group.parent_id == parent.id]
+    rows = [group for group in _visible(call, Level.NONE) if group.parent_id == parent.id]
     return call.page(rows, lambda group: group_view(call, group))
 
 
@@ -134,19 +131,26 @@ def visibility(call: Call, default: str) -> str:
     return value
 
 
+def _lowest(call: Call) -> Level:
+    """Return the membership that is asked for; being an administrator is none."""
+    given = call.query.get("min_access_level", "")
+    lowest = max((level for level in Level if given.isdigit() and level <= int(given)), default=Level.NONE)
+    return max(lowest, Level.OWNER) if call.flag("owned", default=False) else lowest
+
+
 def _visible(call: Call, lowest: Level) -> list[Group]:
     search = call.query.get("search", "").lower()
     top = call.flag("top_level_only", default=False)
     rows = [
         group
         for group in call.store.groups
-        if call.host.group_level(call.user, group) >= lowest
+        if call.host.group_level(call.user, group) >= Level.GUEST
+        and call.host.granted_level(call.user, group) >= lowest
         and (search in group.name.lower() or search in group.full_path.lower())
         and not (top and group.parent_id is not None)
     ]
-    return sorted(
-        rows, key=lambda group: (group.name.lower(), group.id), reverse=call.query.get("sort") == "desc"
-    )
+    down = call.query.get("sort") == "desc"
+    return sorted(rows, key=lambda group: (group.name.lower(), group.id), reverse=down)
 
 
 def _parent(call: Call) -> Group | None:

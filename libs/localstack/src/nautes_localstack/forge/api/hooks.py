@@ -79,6 +79,9 @@ async def resend(call: Call) -> Response:
     event = call.store.hook_events.get(call.number("event", "Hook event"))
     if event is None or event.hook_id != hook.id:
         raise not_found("Hook event")
+    if not call.services.deliveries.may_resend(hook.project_id, call.user.id):
+        refusal = "This endpoint has been requested too many times. Try again later."
+        raise Problem(429, {"message": {"error": refusal}})
     if event.url != hook.url:
         raise Problem(422, {"message": "The hook URL has changed. This log entry cannot be retried."})
     again = await call.services.deliveries.send(

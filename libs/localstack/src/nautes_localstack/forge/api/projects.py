@@ -121,7 +121,7 @@ def listed(call: Call) -> list[Project]:
     search = query.get("search", "").lower()
     topics = [topic for topic in query.get("topic", "").split(",") if topic]
     archived = call.flag("archived", default=False) if "archived" in query else None
-    lowest = Level.OWNER if call.flag("owned", default=False) else Level.GUEST
+    owned = call.flag("owned", default=False)
     member = call.flag("membership", default=False)
     visible = query.get("visibility")
 
@@ -131,7 +131,8 @@ def listed(call: Call) -> list[Project]:
             and set(topics) <= set(project.topics)
             and (archived is None or project.archived == archived)
             and (visible is None or project.visibility == visible)
-            and call.host.project_level(call.user, project) >= lowest
+            and call.host.project_level(call.user, project) >= Level.GUEST
+            and (not owned or _owns(call, project))
             and (not member or _is_member(call, project))
         )
 
@@ -160,6 +161,10 @@ async def forget(call: Call, project: Project) -> None:
             store.pipelines.delete_where(lambda one: one.project_id == project.id)
             store.members.delete_where(lambda one: one.kind == "project" and one.owner_id == project.id)
         shutil.rmtree(call.host.repository(project).path, ignore_errors=True)
+
+
+def _owns(call: Call, project: Project) -> bool:
+    return call.host.granted_level(call.user, call.store.groups.get(project.group_id)) >= Level.OWNER
 
 
 def _is_member(call: Call, project: Project) -> bool:

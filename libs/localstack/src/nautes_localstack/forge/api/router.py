@@ -74,6 +74,9 @@ class Router:
             response = await self._answer(request)
         except Problem as problem:
             response = JSONResponse(problem.body, problem.status)
+        except UnicodeEncodeError:
+            # A lone surrogate, which JSON can spell and UTF-8 cannot.
+            response = JSONResponse({"error": "Problems parsing JSON"}, 400)
         except Unacceptable as error:
             response = JSONResponse({"message": str(error)}, 400)
         except Exception:  # noqa: BLE001 - the last resort of a server
@@ -116,7 +119,7 @@ class Router:
             )
             answer = await route.handler(call)
             return answer if isinstance(answer, Response) else JSONResponse(answer)
-        if any(route.match(segments) for routes in self._routes.values() for route in routes):
+        if any(route.match(segments) is not None for routes in self._routes.values() for route in routes):
             raise Problem(405, {"error": "405 Not Allowed"})
         raise Problem(404, {"error": "404 Not Found"})
 

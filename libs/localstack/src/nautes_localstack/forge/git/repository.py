@@ -10,9 +10,10 @@ from typing import Final
 
 from nautes_localstack.forge.git import parsing
 from nautes_localstack.forge.git.commands import GitError, git
-from nautes_localstack.forge.git.parsing import Change, Commit, Difference, Entry
+from nautes_localstack.forge.git.parsing import ZERO, Change, Commit, Difference, Entry
 
-_REVISION = re.compile(r"[A-Za-z0-9_][\w./+@=#-]*\Z")
+_NOT_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)|[/.]\Z|\A[-/.]|\A@?\Z")
+_COMMIT_ID = re.compile(r"[0-9a-f]{4,40}\Z")
 _FOR_EACH_REF: Final = "%00".join(
     f"%({star}{field})"
     for star in ("", "*")
@@ -51,8 +52,8 @@ class Blob:
 
 
 def is_revision(text: str) -> bool:
-    """Say whether a name of a branch, tag or commit may be handed to git: no options, ranges or expressions."""
-    return bool(_REVISION.match(text)) and ".." not in text and "@{" not in text
+    """Say whether text may name a branch, tag or commit (git-check-ref-format(1)): no options, ranges, expressions."""
+    return not _NOT_A_REF.search(text)
 
 
 class Repository:
@@ -73,9 +74,11 @@ class Repository:
         """Return the commit that a branch, tag or commit id names. A branch wins over a tag of its name."""
         if not is_revision(revision):
             return None
-        names: tuple[str, ...] = (f"refs/heads/{revision}", f"refs/tags/{revision}", revision)
-        if re.fullmatch(r"[0-9a-f]{40}", revision):
-            names = (revision,)
+        names = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
+        if _COMMIT_ID.match(revision):
+            names = [revision] if len(revision) == len(ZERO) else [*names, revision]
+        elif revision == "HEAD" or revision.startswith("refs/"):
+            names = [revision]
         for name in names:
             try:
                 found = await git(

@@ -23,6 +23,8 @@ KEPT_EVENTS: Final = 200
 BODY_LIMIT: Final = 8 * 1024
 HEADERS_LIMIT: Final = 50
 HEADER_LIMIT: Final = 1024
+RESEND_LIMIT: Final = 5
+RESEND_WINDOW: Final = 60.0
 PAYLOAD_LIMIT: Final = 25 * 1024 * 1024
 """A larger payload is not sent."""
 
@@ -33,6 +35,7 @@ class Deliveries:
     def __init__(self, host: Host, lanes: Lanes) -> None:
         self._host = host
         self._lanes = lanes
+        self._resent: dict[tuple[int, int], list[float]] = {}
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
     def announce(self, hook: Hook, trigger: str, payload: dict[str, Any], event_uuid: str) -> None:
@@ -81,6 +84,16 @@ class Deliveries:
         )
         self._record(event, successful=answer.status.isdigit() and backoff.is_success(int(answer.status)))
         return event
+
+    def may_resend(self, project_id: int, user_id: int) -> bool:
+        """Count a request to send again; False above five in a minute, per project and user."""
+        now = time.monotonic()
+        recent = [at for at in self._resent.get((project_id, user_id), ()) if at > now - RESEND_WINDOW]
+        self._resent[project_id, user_id] = recent
+        if len(recent) >= RESEND_LIMIT:
+            return False
+        recent.append(now)
+        return True
 
     async def close(self) -> None:
         """Close the connections."""

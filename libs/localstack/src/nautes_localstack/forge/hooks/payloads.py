@@ -102,7 +102,7 @@ def push_options(options: Sequence[str]) -> dict[str, Any]:
 
 
 def push(place: Place, user: User, pushed: Pushed) -> dict[str, Any]:
-    """Return the payload of a push or tag push."""
+    """Return the payload of a push or tag push. The default branch counts as protected."""
     kind = "tag_push" if pushed.change.kind == "tag" else "push"
     project = place.project
     attributes = project_attributes(place)
