@@ -3,5 +3,8 @@
 from hypothesis import HealthCheck, settings
 
 # Machines differ in speed: a deadline would turn a slow one into a failing one.
-settings.register_profile("nautes", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = [HealthCheck.too_slow]
+settings.register_profile("nautes", deadline=None, max_examples=20, suppress_health_check=slow)
+# `pytest --hypothesis-profile=thorough` looks longer; the everyday run must stay quick.
+settings.register_profile("thorough", deadline=None, max_examples=1_000, suppress_health_check=slow)
 settings.load_profile("nautes")
