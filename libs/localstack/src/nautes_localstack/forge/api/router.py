@@ -74,9 +74,6 @@ class Router:
             response = await self._answer(request)
         except Problem as problem:
             response = JSONResponse(problem.body, problem.status)
-        except UnicodeEncodeError:
-            # A lone surrogate, which JSON can spell and UTF-8 cannot.
-            response = JSONResponse({"error": "Problems parsing JSON"}, 400)
         except Unacceptable as error:
             response = JSONResponse({"message": str(error)}, 400)
         except Exception:  # noqa: BLE001 - the last resort of a server
@@ -146,6 +143,9 @@ async def body_of(request: Request) -> Mapping[str, Any]:
         raise Problem(415, {"error": f"The provided content-type '{kind[:80]}' is not supported."})
     try:
         parsed = json.loads(content)
+        if b"\\u" in content:
+            # A lone surrogate, which JSON can spell and UTF-8 cannot, would be found only when it is stored.
+            json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise bad_request("Problems parsing JSON") from None
     if not isinstance(parsed, dict):
