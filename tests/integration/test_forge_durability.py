@@ -41,10 +41,13 @@ def test_an_ordered_stop_delivers_what_was_pushed(tmp_path: Path) -> None:
             )
             project.hooks.create({"url": receiver.url})
         work = clone(project.http_url_to_repo, tmp_path / "work", forge.token)
-        sha = work.commit({"x": "x"})
-        work.git("push", "--quiet", "origin", "main")
+        receiver.delay = 0.4
+        shas = []
+        for number in range(2):
+            shas.append(work.commit({"x": str(number)}))
+            work.git("push", "--quiet", "origin", "main")
         assert forge.process.stop() == 0
-        assert [call.payload["after"] for call in receiver.calls] == [sha]
+        assert [call.payload["after"] for call in receiver.calls] == shas
 
 
 def test_pushes_at_once_to_one_repository_are_all_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -155,16 +156,18 @@ class HookCall:
 
 
 class HookReceiver:
-    """An HTTP server that keeps what hooks send and answers with `status`."""
+    """An HTTP server that keeps what hooks send and answers with `status`, `delay` seconds later."""
 
     def __init__(self) -> None:
         self.calls: list[HookCall] = []
         self.status = 200
+        self.delay = 0.0
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                time.sleep(receiver.delay)
                 receiver.calls.append(HookCall(self.path, dict(self.headers.items()), body))
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", "2")

@@ -1,9 +1,12 @@
 """After a push: the default branch of a new repository, and what hooks are told. Off the pusher's way."""
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Final
 
 from nautes_localstack.forge.git.commands import GitError, git
 from nautes_localstack.forge.git.parsing import Change, Commit
@@ -14,6 +17,9 @@ from nautes_localstack.forge.hooks.payloads import COMMITS_LIMIT, Pushed
 from nautes_localstack.forge.hosting import Host
 from nautes_localstack.forge.lanes import Lanes
 from nautes_localstack.forge.records import Hook, Project, User
+
+TIDY_EVERY: Final = 256
+"""Pushes to one repository after which git may pack its loose objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Pushes:
         self._host = host
         self._lanes = lanes
         self._deliveries = deliveries
+        self._counts: Counter[int] = Counter()
 
     async def accept(self, push: Push) -> None:
         """Note a push; call it while the repository's lock is held. Hooks are told later."""
@@ -54,6 +61,10 @@ class Pushes:
                 values["default_branch"] = branches[0]
         project = self._host.store.projects.change(project, **values)
         self._lanes.submit(("project", project.id), partial(self._tell, push, first))
+        self._counts[project.id] += 1
+        if self._counts[project.id] % TIDY_EVERY == 0:
+            path = self._host.repository(project).path
+            self._lanes.submit(("tidy", project.id), partial(_tidy, path))
 
     async def describe(self, project: Project, change: Change, *, first: bool = False) -> Pushed:
         """Return what a change brought. `first`: the repository was empty before."""
@@ -107,6 +118,11 @@ class Pushes:
             for hook in self._host.store.hooks.where(lambda one: one.project_id == project.id)
             if event in hook.events and payloads.passes_filter(hook.push_events_branch_filter, change)
         ]
+
+
+async def _tidy(path: Path) -> None:
+    # git would ask itself this after each push, in the pusher's time.
+    await git(path, "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
 
 
 async def _tagged(repository: Repository, change: Change) -> Pushed:

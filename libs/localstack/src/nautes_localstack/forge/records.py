@@ -34,7 +34,8 @@ EVENTS: Final = (
 class Record(BaseModel):
     """One row of the state."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A hook holds secrets: an error must not quote what it refuses.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     id: int
 

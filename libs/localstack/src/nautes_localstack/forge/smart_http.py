@@ -6,12 +6,13 @@ Sources: git-http-backend(1), gitprotocol-http(5), githooks(5) for `post-receive
 import asyncio
 import base64
 import binascii
+import contextlib
 import re
 import tempfile
 from collections.abc import Mapping
 from typing import IO, Final
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -95,13 +96,19 @@ class SmartHttp:
         refusal = self._refusal(request, caller, project, write=command == "git-receive-pack")
         if refusal is not None or project is None:
             await (refusal or _not_found())(scope, receive, send)
-        elif service == "git-receive-pack" and caller is not None:
-            await self._receive_pack(request, send, caller, project)
-        else:
-            with self._spool() as body:
-                await _read(request, body)
-                await _run(body, self._cgi(request, project, service, caller), send)
-            await send({"type": "http.response.body", "body": b""})
+            return
+        with contextlib.suppress(ClientDisconnect):
+            if service == "git-receive-pack" and caller is not None:
+                await self._receive_pack(request, send, caller, project)
+            else:
+                await self._serve(request, send, self._cgi(request, project, service, caller))
+
+    async def _serve(self, request: Request, send: Send, environment: Mapping[str, str]) -> None:
+        """Serve what changes nothing."""
+        with self._spool() as body:
+            await _read(request, body)
+            await _run(body, environment, send)
+        await send({"type": "http.response.body", "body": b""})
 
     def _refusal(
         self, request: Request, caller: Caller | None, project: Project | None, *, write: bool
