@@ -184,6 +184,30 @@ def test_removing_the_pipeline_runtime_removes_what_it_created_and_nothing_else(
     wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
 
 
+def test_a_cluster_that_is_withdrawn_starts_nothing_more(platform):
+    cluster = "nautes/overlays/production/clusters/build-east.yaml"
+    tenant = f"{platform.described.tenant}/management"
+    text = platform.text(tenant, cluster)
+    platform.push(
+        tenant, {cluster: text.replace("allowedProducts: [orchard]", "allowedProducts: []")}, "Withdraw"
+    )
+
+    def rejected():
+        status = platform.status("orchard", "reconciler")
+        return status if status and status["code"] == "invalid-declarations" else None
+
+    status = platform.until(rejected, "the suspension")
+    assert [one["rule"] for one in status["violations"]] == ["E2"]
+    commit = platform.push(SOURCE, {"src/late.py": "1\n"}, "Too late")
+    decision = platform.until(lambda: platform.decision(commit), "the decision")
+    assert "suspended" in decision["summary"]
+    assert platform.runs_of(commit) == []
+    platform.push(tenant, {cluster: text}, "Give it back")
+    wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
+    commit = platform.push(SOURCE, {"src/again.py": "1\n"}, "Now")
+    platform.until(lambda: platform.runs_of(commit), "the run")
+
+
 def test_an_emptied_repository_deletes_nothing_until_that_is_confirmed(platform):
     before = platform.inventory()
     copy = platform.story.clone(CONFIG)

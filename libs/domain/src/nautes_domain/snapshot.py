@@ -44,6 +44,8 @@ class Snapshot(Record):
     files: Files = Field(repr=False)
     deletions_allowed: bool = False
     """The commit confirms that it removes much (trailer `Nautes-Allow-Deletions: all`)."""
+    suspended: str = ""
+    """Why nothing may be started from it, though it was valid when it was pushed: a cluster was withdrawn, …"""
 
     @property
     def name(self) -> str:

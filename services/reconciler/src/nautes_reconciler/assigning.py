@@ -143,12 +143,19 @@ class Assigning:
         )
 
     async def _still_valid(self, snapshot: Snapshot, tenant: TenantCatalog) -> None:
-        """Judge again: what was allowed when it was pushed may have been withdrawn since (security rule 2)."""
+        """Judge again: what was allowed when it was pushed may have been withdrawn since (security rule 2).
+
+        The verdict is kept with the snapshot, so that a push of source need not judge the whole product.
+        """
         claims = judging.foreign_claims(snapshot.name, (await self._declarations.products()).values())
         judgement = judging.judge_product(snapshot.name, snapshot.files, tenant, claims)
-        if judgement.violations:
+        reason = str(judgement.violations[0]) if judgement.violations else ""
+        if reason != snapshot.suspended:
+            judged = snapshot.model_copy(update={"suspended": reason})
+            await self._declarations.desired.put(snapshot.scope, judged)
+        if reason:
             raise Rejected(
-                f"its declarations hold no longer: {judgement.violations[0]}",
+                f"its declarations hold no longer: {reason}",
                 judgement.violations,
                 what=snapshot.scope,
                 who=f"owners of {snapshot.name}, or whoever changed the tenant's declarations",
@@ -182,15 +189,15 @@ class Assigning:
         report: Report,
         cause: Cause,
     ) -> None:
+        known = await self._declarations.projects()
         for group, project in projects:
-            await self._index(scope, group, project, cause)
+            if (group, project) not in known:
+                await self._index(scope, group, project, cause)
         if snapshot is not None:
             await self._show(snapshot, report)
 
     async def _index(self, scope: str, group: str, name: str, cause: Cause) -> None:
-        """Remember a project by its id when it is new, and say that it is there."""
-        if await self._declarations.project_named(group, name) is not None:
-            return
+        """Remember a new project by its id, and say that it is there."""
         hosted = await self._systems.code_host.project(names.project_path(group, name))
         if hosted is None:
             return

@@ -72,6 +72,9 @@ class Deliveries:
         if delivery.kind is DeliveryKind.OTHER:
             await self._decide(delivery, f"nothing listens to {delivery.event}", ())
             return
+        if snapshot.suspended:
+            await self._decide(delivery, f"{project.group} is suspended: {snapshot.suspended}", ())
+            return
         catalog = self._declarations.parsed(snapshot)
         changed = None
         if watches_paths(catalog, project.name) and not delivery.deletes:

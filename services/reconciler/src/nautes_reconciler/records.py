@@ -47,6 +47,7 @@ class Declarations:
         self.index = index
         self.status = status
         self._parsed: dict[str, tuple[str, ProductCatalog]] = {}
+        self._tenant = ("", TenantCatalog())
 
     async def snapshot(self, scope: str) -> Snapshot | None:
         """Return the last good snapshot of a scope."""
@@ -55,7 +56,11 @@ class Declarations:
     async def tenant(self) -> TenantCatalog:
         """Return what the tenant declares; nothing before its first valid commit."""
         snapshot = await self.desired.get(TENANT_KEY)
-        return tenant_catalog(snapshot) if snapshot else TenantCatalog()
+        if snapshot is None:
+            return TenantCatalog()
+        if self._tenant[0] != snapshot.commit:
+            self._tenant = (snapshot.commit, tenant_catalog(snapshot))
+        return self._tenant[1]
 
     def parsed(self, snapshot: Snapshot) -> ProductCatalog:
         """Return the catalog of a product snapshot."""
@@ -74,9 +79,7 @@ class Declarations:
         """Return who a project is, by its id on the code host."""
         return await self.index.get(project_key(project_id))
 
-    async def project_named(self, group: str, name: str) -> IndexedProject | None:
-        """Return a project by group and name."""
-        for _, project in await self.index.items("project_"):
-            if (project.group, project.name) == (group, name):
-                return project
-        return None
+    async def projects(self) -> Mapping[tuple[str, str], IndexedProject]:
+        """Return every known project by group and name."""
+        found = await self.index.items("project_")
+        return {(project.group, project.name): project for _, project in found}

@@ -49,7 +49,7 @@ class Starter:
         try:
             engine = await self._engine_on(run.cluster)
             file = f"{run.repository}/{run.path}"
-            built = engine.build(run.request, await self._source(run), file=file)
+            built = engine.build(run.request, await self._source(run, delivery), file=file)
             request = run.request
             ref = Ref(f"kubernetes/{run.cluster}", "PipelineRun", request.name, request.namespace)
             entity = f"ProjectPipelineRuntime/{run.considered.runtime}"
@@ -79,11 +79,13 @@ class Starter:
         considered = _settled(refresh.considered, already=not asked)
         return Done(considered, action, already=not asked, seconds=self._clock() - began)
 
-    async def _source(self, run: RunToStart) -> bytes:
-        project = await self._declarations.project_named(run.considered.product, run.repository)
+    async def _source(self, run: RunToStart, delivery: Delivery) -> bytes:
+        if run.commit:  # the pipeline lies in the repository that was pushed to
+            return await self._code_host.read(delivery.project_id, run.path, run.commit)
+        project = (await self._declarations.projects()).get((run.considered.product, run.repository))
         if project is None:
             raise Blocked("its repository is not there yet", by=f"coderepo/{run.repository}")
-        commit = run.commit or await self._code_host.head(project.project_id, run.revision)
+        commit = await self._code_host.head(project.project_id, run.revision)
         if commit is None:
             raise Rejected(
                 f"{project.path} has no branch {run.revision} to read {run.path} from",
