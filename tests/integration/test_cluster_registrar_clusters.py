@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+import yaml
 
 from nautes_adapters.kubernetes import KubernetesClient
 from nautes_cluster_registrar.records import ClusterRecord
@@ -181,8 +182,9 @@ async def test_a_kubeconfig_of_another_server_or_with_a_program_is_refused(place
         assert place.worker.url.rstrip("/") in status.message
 
         await at.declare("tenant", place.files())
-        text = place.worker.kubeconfig.read_text()
-        place.upload(text.replace("    token:", "    exec: {command: /bin/canary}\n    token:"))
+        config = yaml.safe_load(place.worker.kubeconfig.read_text())
+        config["users"][0]["user"]["exec"] = {"command": "/bin/canary"}
+        place.upload(yaml.safe_dump(config))
         status = await at.settled(REGISTRAR, SCOPE)
         assert (status.result, status.code) == ("rejected", "kubeconfig")
         assert await worker.get("Namespace", "nautes-system") is None
