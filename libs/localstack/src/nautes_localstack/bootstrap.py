@@ -1,10 +1,11 @@
-"""What is set up once the servers answer: roles in OpenBao, users on the forge, kubeconfigs of the clusters.
+"""What is set up once the servers answer: roles in OpenBao, users on the forge, kubeconfigs and namespaces of clusters.
 
 Every step looks first or may be repeated, so it is done at each start: a stack of an older version gets what
 is new. Calls are those of the public APIs (OpenBao "AppRole", "KV v2", "Policies"; GitLab "Users API").
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,9 +13,10 @@ from typing import Any, Final
 import httpx
 
 from nautes_localstack import openbao, rights
-from nautes_localstack.layout import CLUSTERS, SERVICES, Chosen, Layout, secret, write_private
+from nautes_localstack.layout import CLUSTERS, MANAGEMENT, SERVICES, Chosen, Layout, secret, write_private
 from nautes_localstack.openbao import Request
 from nautes_localstack.parts import CLUSTER_SETUP, FORGE_SETUP, VAULT_SETUP
+from nautes_localstack.probes import certificate_authority
 
 PATIENCE: Final = 30.0
 """Seconds during which a refusal may still mean "not ready yet"."""
@@ -32,7 +34,7 @@ def steps(layout: Layout, chosen: Chosen) -> dict[str, Callable[[], Awaitable[No
     return {
         VAULT_SETUP: lambda: _patiently(lambda: set_up_vault(layout, chosen)),
         FORGE_SETUP: lambda: _patiently(lambda: set_up_forge(layout, chosen)),
-        CLUSTER_SETUP: lambda: _patiently(lambda: store_kubeconfigs(layout, chosen)),
+        CLUSTER_SETUP: lambda: _patiently(lambda: set_up_clusters(layout, chosen)),
     }
 
 
@@ -50,6 +52,20 @@ async def set_up_vault(layout: Layout, chosen: Chosen) -> None:
                 await _post(client, request)
             if not await _has_secret_id(client, name, secret(layout.secret_id(name))):
                 await _post(client, secret_id)
+
+
+async def set_up_clusters(layout: Layout, chosen: Chosen) -> None:
+    """Make what an installation of Argo CD brings along, then hand the kubeconfigs over."""
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.load_verify_locations(cadata=certificate_authority(layout.kubeconfig(MANAGEMENT).read_text()))
+    headers = {"Authorization": f"Bearer {secret(layout.token(f'kubernetes-{MANAGEMENT}'))}"}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
+    url = chosen.url(f"kubernetes-{MANAGEMENT}", "https")
+    async with httpx.AsyncClient(timeout=10, trust_env=False, verify=trust, headers=headers) as client:
+        answer = await client.post(f"{url}/api/v1/namespaces", json=body)
+        if answer.status_code != httpx.codes.CONFLICT:
+            _answered(answer)
+    await store_kubeconfigs(layout, chosen)
 
 
 async def store_kubeconfigs(layout: Layout, chosen: Chosen) -> None:
