@@ -84,7 +84,7 @@ def _show(step: "StepDone") -> None:
     out = console(stderr=True)
     out.print(f"[green]✓[/] {step.title:<66} {step.seconds:5.1f} s")
     for detail in step.details:
-        out.print(f"    {detail}", markup=False)
+        out.print(f"    {detail}", markup=False, soft_wrap=True)
 
 
 def _explain(api: Api, what: str) -> None:
