@@ -1,16 +1,21 @@
-"""Which server the suite runs against: the local Kubernetes API, or any other by environment.
+"""Which server the suite runs against: the local Kubernetes API, or any other that is named.
 
-    NAUTES_CONFORMANCE_URL=https://…  NAUTES_CONFORMANCE_TOKEN=…  NAUTES_CONFORMANCE_CA=file.pem  pytest tests/conformance
+    pytest tests/conformance --kube-url https://… --kube-token-file FILE --kube-ca FILE
+    NAUTES_CONFORMANCE_URL=https://…  NAUTES_CONFORMANCE_TOKEN=…  NAUTES_CONFORMANCE_CA=FILE  pytest tests/conformance
 
+The options are known only where this directory is on the command line; the environment works anywhere.
 The token must be an administrator's (group `system:masters`, user `admin`).
 """
 
 import os
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from conformance.cluster import Cluster
+from conformance.coverage import NOT_LIKE_THE_LOCAL_API, ONLY_IN_PART
 from support.kubernetes import start_kubernetes
 from support.recordings import Replay, rows_of
 from support.shared import shared_data
@@ -24,22 +29,61 @@ class Server:
     """A Kubernetes API under test."""
 
     url: str
-    token: str
-    ca: str
+    token: str = field(repr=False)
+    ca: str = field(repr=False)
     local: bool
 
 
+def pytest_addoption(parser):
+    """Declare how to name another server."""
+    group = parser.getgroup("conformance", "conformance of a Kubernetes API")
+    group.addoption("--kube-url", help="address of the server")
+    group.addoption("--kube-token-file", help="file with an administrator's token")
+    group.addoption("--kube-ca", help="file with the server's authority")
+
+
+def _named(config):
+    """Return address, token and authority of another server, or nothing."""
+
+    def option(name):
+        return config.getoption(f"--kube-{name}", default=None)
+
+    environment = os.environ  # noqa: TID251 - the suite's own switch
+    url = option("url") or environment.get("NAUTES_CONFORMANCE_URL")
+    if not url:
+        return None
+    file = option("token-file")
+    token = Path(file).read_text().strip() if file else environment["NAUTES_CONFORMANCE_TOKEN"]
+    return url.rstrip("/"), token, Path(option("ca") or environment["NAUTES_CONFORMANCE_CA"]).read_text()
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server(request, tmp_path_factory):
     """The server under test."""
-    url = os.environ.get("NAUTES_CONFORMANCE_URL")  # noqa: TID251 - the suite's own switch
-    if url:
-        token = os.environ["NAUTES_CONFORMANCE_TOKEN"]  # noqa: TID251
-        ca = Path(os.environ["NAUTES_CONFORMANCE_CA"]).read_text()  # noqa: TID251
-        yield Server(url.rstrip("/"), token, ca, local=False)
+    if named := _named(request.config):
+        yield Server(*named, local=False)
         return
     with start_kubernetes(tmp_path_factory.mktemp("conformance"), "conformance") as running:
         yield Server(running.url, running.token, running.ca_file.read_text(), local=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(server):
+    """The server under test, as its administrator."""
+    with Cluster(server.url, server.token, server.ca, is_local=server.local) as ours:
+        yield ours
+
+
+@pytest.fixture
+def namespace(cluster):
+    """A new namespace with its account; gone afterwards."""
+    name = f"conf-{secrets.token_hex(4)}"
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    cluster.eventually(
+        f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda answer: answer.status_code == 200
+    )
+    yield name
+    cluster.http.delete(f"/api/v1/namespaces/{name}")
 
 
 @pytest.fixture(scope="session")
@@ -50,17 +94,24 @@ def replay(server, request):
         pytest.skip("the recordings of a real server are not here (NAUTES_SHARED_DATA names their folder)")
     replayed = Replay(server.url, server.token, server.ca, rows_of(data / RECORDINGS, server.url))
     replayed.run()
-    agree = sum(1 for differences in replayed.outcomes.values() if not differences)
-    words = f"{agree} of {len(replayed.outcomes)} recorded exchanges agree with {server.url}"
-    request.config.stash[COUNTED] = [
-        words,
-        *(
-            f"  differs: {number} {replayed.rows[number].check}"
-            for number, found in replayed.outcomes.items()
-            if found
-        ),
-    ]
+    request.config.stash[COUNTED] = _summary(server, replayed)
     return replayed
+
+
+def _summary(server, replayed):
+    checks = {number: replayed.rows[number].check for number in replayed.outcomes}
+    agree = [number for number, differences in replayed.outcomes.items() if not differences]
+    known = NOT_LIKE_THE_LOCAL_API if server.local else {}
+    gaps = [number for number in replayed.outcomes if number not in agree and number in known]
+    wrong = [number for number in replayed.outcomes if number not in agree and number not in known]
+    words = f"{len(agree)} of {len(checks)} recorded exchanges agree, {len(gaps)} not covered, {len(wrong)} differ"
+    partly = [number for number in agree if number in ONLY_IN_PART]
+    return [
+        f"{words} ({server.url})",
+        *(f"  not covered: #{number} {checks[number]}: {known[number]}" for number in gaps),
+        *(f"  differs: #{number} {checks[number]}" for number in wrong),
+        *(f"  in part: #{number} {checks[number]}: {ONLY_IN_PART[number]}" for number in partly),
+    ]
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -40,7 +40,8 @@ def config_map(name, **labels):
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": name, "labels": labels},
+        # A real server leaves out labels when there are none, and kubectl takes that for a change.
+        "metadata": {"name": name, **({"labels": labels} if labels else {})},
         "data": {"a": "1"},
     }
 

@@ -1,14 +1,13 @@
 """From requests to answers: what each path and method does. Knows no sockets."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-import yaml
-
 from nautes_localstack.kubernetes import (
+    bodies,
     discovery,
     errors,
     openapi,
@@ -38,7 +37,6 @@ _PATCHES: Final = {
     "application/strategic-merge-patch+json": "strategic",
     "application/apply-patch+yaml": "apply",
 }
-_OPTIONS: Final = ("propagationPolicy", "orphanDependents", "gracePeriodSeconds", "dryRun")
 
 
 @dataclass(frozen=True)
@@ -102,6 +100,16 @@ class Api:
         self._signer = signer
         self._hub = hub
         self._address = address
+        self._acts: Mapping[str, Callable[[Context], Answer]] = {
+            "get": self._get,
+            "list": self._list,
+            "watch": self._watch,
+            "create": self._create,
+            "update": self._update,
+            "patch": self._patch,
+            "delete": self._delete,
+            "deletecollection": self._delete_collection,
+        }
 
     def answer(self, request: Request) -> Answer:
         """Return the answer to a request, refusals included."""
@@ -127,27 +135,18 @@ class Api:
             return _json(discovery.aggregated(self._registry, names), content_type=discovery.AGGREGATED)
         if path.startswith("/openapi/v3/"):
             return self._openapi(path)
-        match path:
-            case "/version":
-                return _json(discovery.version())
-            case "/api":
-                return _json(discovery.core_versions(self._address))
-            case "/apis":
-                return _json(discovery.groups(self._registry))
-            case "/openapi/v3":
-                return _json(openapi.index(self._registry))
-            case "/openapi/v2":
-                return _json(
-                    {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.36.2"}, "paths": {}}
-                )
-            case "/openid/v1/jwks":
-                return _json(self._signer.key_set())
-            case "/.well-known/openid-configuration":
-                return _json(self._issuer())
-            case "/":
-                return _json({"paths": ["/api", "/apis", *_HEALTH, "/openapi/v3", "/version"]})
-            case _:
-                raise PageNotFound
+        pages: dict[str, Callable[[], Any]] = {
+            "/version": discovery.version,
+            "/api": lambda: discovery.core_versions(self._address),
+            "/apis": lambda: discovery.groups(self._registry),
+            "/openapi/v3": lambda: openapi.index(self._registry),
+            "/openid/v1/jwks": self._signer.key_set,
+            "/.well-known/openid-configuration": self._issuer,
+            "/": lambda: {"paths": [*pages, *_HEALTH]},
+        }
+        if path not in pages:
+            raise PageNotFound
+        return _json(pages[path]())
 
     def _openapi(self, path: str) -> Answer:
         parts = path.removeprefix("/openapi/v3/").split("/")
@@ -215,24 +214,7 @@ class Api:
             return self._token(context)
         if context.verb not in context.resource.verbs:
             raise errors.method_not_allowed()
-        match context.verb:
-            case "get":
-                return self._get(context)
-            case "list":
-                return self._list(context)
-            case "watch":
-                return self._watch(context)
-            case "create":
-                return self._create(context)
-            case "update":
-                obj = self._objects.replace(context.call, _body(context.request))
-                return _json(obj, warnings=context.warnings)
-            case "patch":
-                return self._patch(context)
-            case "delete":
-                return self._delete(context)
-            case _:
-                return self._delete_collection(context)
+        return self._acts[context.verb](context)
 
     def _has(self, resource: Resource, subresource: str) -> bool:
         return any(one["name"] == subresource for one in discovery.subresources(resource))
@@ -263,7 +245,7 @@ class Api:
         return Answer(200, stream=watch.stream(self._store, self._hub, asked))
 
     def _create(self, context: Context) -> Answer:
-        body = _body(context.request)
+        body = bodies.body(context.request)
         if not context.resource.stored:
             return _json(reviews.answer(self._guard, self._signer, context.call, body), 201)
         if context.where.name:
@@ -271,11 +253,15 @@ class Api:
         obj = self._objects.create(context.call, body)
         return _json(obj, 201, warnings=context.warnings)
 
+    def _update(self, context: Context) -> Answer:
+        obj = self._objects.replace(context.call, bodies.body(context.request))
+        return _json(obj, warnings=context.warnings)
+
     def _token(self, context: Context) -> Answer:
         if context.verb != "create" or context.resource is not SERVICE_ACCOUNTS:
             raise errors.method_not_allowed()
         row = self._objects.row(context.call)
-        return _json(reviews.token(self._signer, context.call, row, _body(context.request)), 201)
+        return _json(reviews.token(self._signer, context.call, row, bodies.body(context.request)), 201)
 
     def _patch(self, context: Context) -> Answer:
         call, request = context.call, context.request
@@ -288,9 +274,9 @@ class Api:
                 cause = Cause("fieldManager", text, errors.REQUIRED)
                 raise errors.invalid("PatchOptions", "meta.k8s.io", "", [cause])
             force = is_true(request.query.get("force"))
-            obj, is_new = self._objects.apply(call, _body(request), force=force)
+            obj, is_new = self._objects.apply(call, bodies.body(request), force=force)
             return _json(obj, 201 if is_new else 200, warnings=context.warnings)
-        patch = _parsed(request)
+        patch = bodies.parsed(request)
         if how != "json" and not isinstance(patch, dict):
             raise errors.bad_request("error decoding patch: the patch is no JSON object")
 
@@ -306,12 +292,12 @@ class Api:
         return _json(self._objects.patch(call, change), warnings=context.warnings)
 
     def _delete(self, context: Context) -> Answer:
-        options = _options(context.request)
+        options = bodies.options(context.request)
         call = replace(context.call, dry_run=_is_dry(options))
         return _json(self._objects.delete(call, options))
 
     def _delete_collection(self, context: Context) -> Answer:
-        options = _options(context.request)
+        options = bodies.options(context.request)
         found = reading.page(self._store, context.resource, context.where.namespace, context.request.query)
         for row in found.rows:
             call = replace(context.call, namespace=row.namespace, name=row.name, dry_run=_is_dry(options))
@@ -328,43 +314,6 @@ def _namespace_of(where: Place) -> str:
 
 def _is_dry(options: Mapping[str, Any]) -> bool:
     return options.get("dryRun") in ("All", ["All"])
-
-
-def _options(request: Request) -> dict[str, Any]:
-    """Return the DeleteOptions of a body, and of the query where the body has none."""
-    options = _body(request) if request.body else {}
-    for key in _OPTIONS:
-        if key in request.query:
-            options.setdefault(key, request.query[key])
-    return options
-
-
-def _body(request: Request) -> Object:
-    found = _parsed(request)
-    if not isinstance(found, dict):
-        raise errors.bad_request("couldn't get version/kind; json parse error: expected an object")
-    return found
-
-
-def _parsed(request: Request) -> Any:
-    """Return the body, JSON or (where it says so) YAML; raise ApiError (400, 415)."""
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
-    if "protobuf" in kind or "cbor" in kind:
-        accepted = "application/json, application/yaml"
-        raise errors.unsupported_media_type(
-            f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        )
-    try:
-        return json.loads(request.body)
-    except (ValueError, RecursionError):
-        if "yaml" not in kind:
-            raise errors.bad_request(
-                "couldn't get version/kind; json parse error: the body is no JSON"
-            ) from None
-    try:
-        return yaml.safe_load(request.body)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        raise errors.bad_request("error decoding YAML: the body is no YAML") from None
 
 
 def _unknown_patch(resource: Resource, how: str | None) -> ApiError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nautes_localstack.kubernetes import fields
-from nautes_localstack.kubernetes.errors import ApiError, apply_conflict, internal
+from nautes_localstack.kubernetes.errors import ApiError, apply_conflict
 from nautes_localstack.kubernetes.fields import Comparison, Paths
 from nautes_localstack.kubernetes.shapes import Object, Shape
 
@@ -73,7 +73,10 @@ def decode(entries: Any) -> Managed:
 
 def encode(managed: Managed) -> list[Object]:
     """Return managedFields in the order of a real server: applied ones first, then by time and name."""
-    order = sorted(managed, key=lambda one: (one.operation, managed[one].time, one.manager, one.api_version))
+    order = sorted(
+        managed,
+        key=lambda one: (one.operation, managed[one].time, one.manager, one.api_version, one.subresource),
+    )
     entries = []
     for writer in order:
         entry: Object = {
@@ -137,7 +140,7 @@ def applied(
     if live is not None and not managed:
         everything = frozenset(scope.own(fields.compare({}, live, shape).added))
         managed = {Writer("before-first-apply", "Update", writer.api_version): Owned(everything, now)}
-    base = {key: value for key, value in (live or {}).items()}
+    base = dict(live or {})
     merged = fields.merge(base, config, shape)
     last = managed.get(writer, Owned(frozenset(), ""))
     ours = frozenset(scope.own(fields.of_value(config, shape)))
@@ -159,8 +162,7 @@ def _check(config: Object, shape: Shape) -> None:
         where = f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}"
         kind = f"{config.get('apiVersion')}, Kind={config.get('kind')}"
         message = f"failed to create typed patch object ({where}; {kind}): {error}"
-        failure = internal(message)
-        raise ApiError(500, "", failure.message) from None
+        raise ApiError(500, "", message) from None
 
 
 def _conflicts(managed: Managed, change: Comparison, writer: Writer) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """All resources that are served: the built-in ones and those of CustomResourceDefinitions. Pure, but for its memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from nautes_localstack.kubernetes import schema
@@ -30,7 +30,7 @@ class Registry:
         }
         self._validators: dict[Place, Validator] = {}
 
-    def __iter__(self) -> Iterable[Resource]:  # type: ignore[misc]
+    def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
 
     def get(self, group: str, version: str, plural: str) -> Resource | None:

@@ -173,11 +173,6 @@ def apply_conflict(conflicts: Sequence[tuple[str, str]]) -> ApiError:
     return ApiError(409, "Conflict", f"Apply failed with {count}: {_grouped(conflicts)}", {"causes": causes})
 
 
-def internal(message: str) -> ApiError:
-    """500, as the real server answers to what is not its own fault either."""
-    return ApiError(500, "InternalError", message)
-
-
 def _grouped(conflicts: Sequence[tuple[str, str]]) -> str:
     fields: dict[str, list[str]] = {}
     for who, field in conflicts:

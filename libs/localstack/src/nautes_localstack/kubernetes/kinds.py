@@ -113,9 +113,22 @@ _EVENT: Final = whole(
     series=ANY,
     source=struct("component host"),
 )  # fmt: skip
-_EVENT_FIELDS: Final = tuple(
-    f"involvedObject.{name}" for name in ("kind", "name", "namespace", "uid", "apiVersion", "resourceVersion", "fieldPath")
-) + ("reason", "reportingComponent", "source", "type")  # fmt: skip
+_EVENT_FIELDS: Final = (
+    *METADATA_FIELDS,
+    *(
+        f"involvedObject.{name}"
+        for name in ("kind", "name", "namespace", "uid", "apiVersion", "resourceVersion", "fieldPath")
+    ),
+    *("reason", "reportingComponent", "source", "type"),
+)
+_POD_FIELDS: Final = (
+    *METADATA_FIELDS,
+    *(
+        f"spec.{name}"
+        for name in ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName", "hostNetwork")
+    ),
+    *(f"status.{name}" for name in ("phase", "podIP", "nominatedNodeName")),
+)
 _CRD_NAMES: Final = struct("kind listKind plural singular", shortNames=ATOM_LIST, categories=ATOM_LIST)
 _ROLE: Final = whole(rules=ATOM_LIST)
 _BINDING: Final = whole(roleRef=atom(struct("apiGroup kind name")), subjects=ATOM_LIST)
@@ -244,7 +257,7 @@ RULES_REVIEWS: Final = _of(
 BUILT_IN: Final[tuple[Resource, ...]] = (
     CONFIG_MAPS,
     _core("endpoints", "Endpoints", whole(subsets=ATOM_LIST), short_names=("ep",), singular="endpoints"),
-    _core("events", "Event", _EVENT, short_names=("ev",), selectable=(*METADATA_FIELDS, *_EVENT_FIELDS)),
+    _core("events", "Event", _EVENT, short_names=("ev",), selectable=_EVENT_FIELDS),
     _core("limitranges", "LimitRange", whole(spec=struct(limits=ATOM_LIST)), short_names=("limits",)),
     NAMESPACES,
     _core(
@@ -262,17 +275,8 @@ BUILT_IN: Final[tuple[Resource, ...]] = (
         categories=("all",),
         has_status=True,
         generation=True,
-        selectable=(
-            *METADATA_FIELDS,
-            *(
-                f"spec.{one}"
-                for one in ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName", "hostNetwork")
-            ),
-            "status.phase",
-            "status.podIP",
-            "status.nominatedNodeName",
-        ),
-    ),  # fmt: skip
+        selectable=_POD_FIELDS,
+    ),
     _core(
         "resourcequotas",
         "ResourceQuota",

@@ -5,6 +5,7 @@ in steps that do not await, and once at the start for what was left undone.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ from nautes_localstack.kubernetes.shapes import Object
 from nautes_localstack.kubernetes.storage import Event, Row, Store
 
 CONTROLLER: Final = "kube-controller-manager"
+NAMESPACE_GRACE: Final = 0.3
+"""Seconds between the deletion of a namespace and that of what is in it. A real server takes several; who deletes
+a namespace together with its contents (`kubectl delete -f`) counts on them being there still."""
 _USER: Final = User(f"system:{CONTROLLER}", groups=(MASTERS,))
 _ROOT_CA: Final = "kube-root-ca.crt"
 _ROOT_CA_TEXT: Final = (
@@ -43,6 +47,7 @@ class Lifecycle:
         self._ca_pem = ca_pem
         self._changes: asyncio.Queue[Event] = asyncio.Queue()
         self._definitions: dict[str, int] = {}
+        self._ending: set[str] = set()
         store.listeners.append(self._hear)
 
     def _hear(self, event: Event) -> None:
@@ -73,10 +78,8 @@ class Lifecycle:
         row = Row(event.resource, event.namespace, event.name, "", event.version, event.body)
         obj = row.load()
         for step in (self._follow_definition, self._follow_namespace, self._follow_owners):
-            try:
+            with contextlib.suppress(ApiError):
                 step(event, obj)
-            except ApiError:
-                continue
 
     def _follow_definition(self, event: Event, obj: Object) -> None:
         if event.resource != DEFINITIONS.qualified:
@@ -116,10 +119,19 @@ class Lifecycle:
         self._objects.patch(self._call(DEFINITIONS, "", name), released)
 
     def _follow_namespace(self, event: Event, obj: Object) -> None:
-        if event.resource == NAMESPACES.qualified and event.type != "DELETED":
-            self._settle_namespace(event.name)
-        elif event.namespace and event.type == "DELETED":
+        if event.resource == NAMESPACES.qualified:
+            if event.type != "DELETED" and "deletionTimestamp" in obj["metadata"]:
+                self._ending.add(event.name)
+                asyncio.get_running_loop().call_later(NAMESPACE_GRACE, self._end_namespace, event.name)
+            elif event.type != "DELETED":
+                self._settle_namespace(event.name)
+        elif event.namespace and event.type == "DELETED" and event.namespace not in self._ending:
             self._settle_namespace(event.namespace)
+
+    def _end_namespace(self, name: str) -> None:
+        self._ending.discard(name)
+        with contextlib.suppress(ApiError):
+            self._settle_namespace(name)
 
     def _settle_namespace(self, name: str) -> None:
         """Give a namespace what each has, or take from one that ends all that is in it, then end it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from nautes_localstack.kubernetes import apply, errors, schema, strategies
+from nautes_localstack.kubernetes import apply, checks, errors, schema, strategies
 from nautes_localstack.kubernetes.apply import Managed, Scope, Writer
 from nautes_localstack.kubernetes.definitions import Registry
 from nautes_localstack.kubernetes.errors import Cause
@@ -169,7 +169,7 @@ class Objects:
                 "the object provided is unrecognized (must be of type "
                 f"{call.resource.kind}): {config.get('apiVersion')}, Kind={config.get('kind')}"
             )
-        _check_name(call, metadata)
+        checks.name(call.name, metadata)
         config.setdefault("metadata", {})["name"] = call.name
 
     def _update(self, call: Call, row: Row, obj: Object, managed: Managed | None = None) -> Object:
@@ -211,23 +211,13 @@ class Objects:
             )
             raise errors.conflict(call.resource, call.name, why)
         if call.subresource == "status":
-            sent = metadata.get("managedFields")
-            status = obj.get("status")
-            obj.clear()
-            obj.update(copy.deepcopy(live))
-            obj["metadata"]["managedFields"] = sent
-            obj.pop("status", None)
-            if status is not None:
-                obj["status"] = status
+            _only_status(obj, live)
             return
-        for key in _SERVER_OWNED:
+        for key in (*_SERVER_OWNED, "generateName", "selfLink"):
             metadata.pop(key, None)
             if key in present:
                 metadata[key] = present[key]
         metadata["name"] = call.name
-        for key in ("generateName", "selfLink"):
-            if key in present:
-                metadata[key] = present[key]
         if call.resource.has_status:
             obj.pop("status", None)
             if "status" in live:
@@ -242,7 +232,7 @@ class Objects:
             obj["metadata"] = {}
         given = (obj.get("apiVersion") or resource.api_version, obj.get("kind") or resource.kind)
         if given != (resource.api_version, resource.kind):
-            raise errors.bad_request(_wrong_kind(resource, *given))
+            raise errors.bad_request(checks.wrong_kind(resource, *given))
         obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
         if resource.custom is None:
             strategies.check_types(obj, resource.shape, resource.kind)
@@ -256,8 +246,9 @@ class Objects:
             schema.drop_nulls(obj, resource.custom.schema)
             schema.default(obj, resource.custom.schema)
         self._judge_unknown(call, unknown)
-        _check_name(call, obj["metadata"])
-        _check_namespace(call, obj["metadata"])
+        checks.name(call.name, obj["metadata"])
+        checks.namespace(call.resource, call.namespace, obj["metadata"])
+        strategies.tidy(resource, obj)
         strategies.fill(resource, obj)
         return obj
 
@@ -303,7 +294,7 @@ class Objects:
         if refusal := strategies.refused_deletion(resource, call.name):
             raise refusal
         live = loaded(resource, row)
-        _check_preconditions(resource, live, options.get("preconditions") or {})
+        checks.preconditions(resource, live, options.get("preconditions") or {})
         marked = self._mark(live, options)
         if is_held(resource, marked):
             if call.dry_run or _same(marked, live):
@@ -349,41 +340,15 @@ def is_held(resource: Resource, obj: Object) -> bool:
     return held or (resource is NAMESPACES and bool((obj.get("spec") or {}).get("finalizers")))
 
 
-def _check_preconditions(resource: Resource, live: Object, wanted: Mapping[str, Any]) -> None:
-    metadata = live["metadata"]
-    for key, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        if wanted.get(key) and wanted[key] != metadata[key]:
-            why = f"the {word} in the precondition ({wanted[key]}) does not match the {word} in record ({metadata[key]})"
-            raise errors.precondition(
-                resource, metadata["name"], f"{why}. The object might have been deleted and then recreated"
-            )
-
-
-def _check_name(call: Call, metadata: Mapping[str, Any]) -> None:
-    if call.name and metadata.get("name") not in (None, "", call.name):
-        raise errors.bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({call.name})"
-        )
-
-
-def _check_namespace(call: Call, metadata: Object) -> None:
-    if not call.resource.namespaced:
-        metadata.pop("namespace", None)
-        return
-    if metadata.get("namespace") not in (None, "", call.namespace):
-        raise errors.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    metadata["namespace"] = call.namespace
-
-
-def _wrong_kind(resource: Resource, api_version: str, kind: str) -> str:
-    sent = f"{api_version}, Kind={kind}"
-    return (
-        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-        f"the API version or kind in the data ({sent}) does not match the expected one "
-        f"({resource.api_version}, Kind={resource.kind})"
-    )
+def _only_status(obj: Object, live: Object) -> None:
+    """Make an object the present one but for its status, in place."""
+    sent, status = obj["metadata"].get("managedFields"), obj.get("status")
+    obj.clear()
+    obj.update(copy.deepcopy(live))
+    obj["metadata"]["managedFields"] = sent
+    obj.pop("status", None)
+    if status is not None:
+        obj["status"] = status
 
 
 def _without_system(live: Object | None) -> Object | None:

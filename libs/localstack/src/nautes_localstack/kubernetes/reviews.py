@@ -31,7 +31,7 @@ def answer(guard: Guard, signer: Signer, call: Call, body: Object) -> Object:
     """Return a review with its answer; raise ApiError (422) for a question that is none."""
     spec = body.get("spec") or {}
     resource = call.resource
-    if resource in (TOKEN_REVIEWS,):
+    if resource is TOKEN_REVIEWS:
         status = _token_status(guard, signer, spec)
     elif resource is SELF_SUBJECT_REVIEWS:
         status = {"userInfo": _shown(call.user)}

@@ -20,6 +20,16 @@ _OPEN: Final = "x-kubernetes-preserve-unknown-fields"
 _EMBEDDED: Final = "x-kubernetes-embedded-resource"
 _OBJECT_KEYS: Final = frozenset(("apiVersion", "kind", "metadata"))
 
+_TEXTS: Final = {
+    "minimum": "should be greater than or equal to {}",
+    "maximum": "should be less than or equal to {}",
+    "pattern": "should match '{}'",
+    "minLength": "should be at least {} chars long",
+    "maxLength": "should be at most {} chars long",
+    "minItems": "should have at least {} items",
+    "maxItems": "should have at most {} items",
+}
+
 
 def prune(value: Any, schema: Schema, path: str = "", *, root: bool = True) -> list[str]:
     """Remove what the schema does not know, in place; return the paths of what was removed."""
@@ -123,10 +133,7 @@ def _json_schema(schema: Any) -> Any:
             done[key] = value
         elif not key.startswith("x-") and key not in ("description", "format", "nullable"):
             done[key] = _json_schema(value)
-    for bound in ("Minimum", "Maximum"):
-        # OpenAPI 3.0 says of a bound whether it is exclusive; JSON Schema has another bound for that.
-        if isinstance(done.get(f"exclusive{bound}"), bool) and done.pop(f"exclusive{bound}"):
-            done[f"exclusive{bound}"] = done.pop(bound.lower())
+    _translate_bounds(done)
     if schema.get("x-kubernetes-int-or-string"):
         done.pop("type", None)
         done.setdefault("anyOf", [{"type": "integer"}, {"type": "string"}])
@@ -135,6 +142,13 @@ def _json_schema(schema: Any) -> Any:
     if schema.get("x-kubernetes-list-type") == "set":
         done["uniqueItems"] = True
     return done
+
+
+def _translate_bounds(done: dict[str, Any]) -> None:
+    """OpenAPI 3.0 says of a bound whether it is exclusive; JSON Schema has another bound for that."""
+    for bound in ("Minimum", "Maximum"):
+        if isinstance(done.get(f"exclusive{bound}"), bool) and done.pop(f"exclusive{bound}"):
+            done[f"exclusive{bound}"] = done.pop(bound.lower())
 
 
 def violations(value: Any, rules: "Validator") -> list[Cause]:
@@ -158,7 +172,8 @@ def _causes(error: "ValidationError") -> Iterator[Cause]:
         yield Cause(path, text, "FieldValueTypeInvalid")
         return
     if error.validator == "enum":
-        supported = ", ".join(json.dumps(one) for one in error.validator_value)
+        values: list[Any] = list(error.schema["enum"]) if isinstance(error.schema, Mapping) else []
+        supported = ", ".join(json.dumps(one) for one in values)
         text = f"Unsupported value: {json.dumps(error.instance)}: supported values: {supported}"
         yield Cause(path, text, "FieldValueNotSupported")
         return
@@ -167,23 +182,8 @@ def _causes(error: "ValidationError") -> Iterator[Cause]:
 
 def _rule(error: "ValidationError") -> str:
     limit = error.validator_value
-    match error.validator:
-        case "minimum":
-            return f"should be greater than or equal to {limit}"
-        case "maximum":
-            return f"should be less than or equal to {limit}"
-        case "pattern":
-            return f"should match '{limit}'"
-        case "minLength":
-            return f"should be at least {limit} chars long"
-        case "maxLength":
-            return f"should be at most {limit} chars long"
-        case "minItems":
-            return f"should have at least {limit} items"
-        case "maxItems":
-            return f"should have at most {limit} items"
-        case _:
-            return f"violates the rule {error.validator}"
+    text = _TEXTS.get(str(error.validator))
+    return text.format(limit) if text else f"violates the rule {error.validator}"
 
 
 def _path(parts: Any) -> str:

@@ -95,11 +95,11 @@ def _values(tokens: _Tokens) -> frozenset[str]:
     if (opening := tokens.take()) != "(":
         raise bad_request(f"found '{opening}' expected: '('")
     values: set[str] = set()
-    while (token := tokens.take()) != ")":
-        if not token:
+    while (word := tokens.take()) != ")":
+        if not word:
             raise bad_request("found '', expected: ',', or ')'")
-        if token != ",":
-            values.add(token)
+        if word != ",":
+            values.add(word)
     return frozenset(values)
 
 

@@ -34,6 +34,7 @@ _VALUE_RULE: Final = (
     "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation "
     "is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+_LEFT_OUT: Final = ("labels", "annotations", "finalizers", "ownerReferences")
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 
 
@@ -75,6 +76,14 @@ def prune(obj: Any, shape: Shape, path: str = "") -> list[str]:
         for index, one in enumerate(obj):
             removed += prune(one, shape.element, f"{path}[{index}]")
     return removed
+
+
+def tidy(resource: Resource, obj: Object) -> None:
+    """Remove what is empty and then not written (Go's `omitempty`), in place."""
+    for part, names in ((obj["metadata"], _LEFT_OUT), (obj, ("data", "binaryData", "secrets"))):
+        for name in names if part is not obj or resource.custom is None else ():
+            if part.get(name) in ({}, []):
+                del part[name]
 
 
 def fill(resource: Resource, obj: Object) -> None:
