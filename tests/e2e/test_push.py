@@ -56,7 +56,7 @@ def test_a_push_of_manifests_refreshes_only_the_application_whose_folder_changed
     assert [one["fired"] for one in decision["considered"] if one["runtime"] == "apple-test"] == [False]
     mine = platform.push(DEPLOY, {"overlays/test/note.yaml": "kind: ConfigMap\n"}, "For test")
     platform.until(lambda: platform.decision(mine), "the decision")
-    application = platform.story._application()
+    application = platform.story.application()
     assert application["metadata"]["annotations"]["nautes.io/refreshed-commit"] == mine
 
 
@@ -180,6 +180,25 @@ def test_removing_the_pipeline_runtime_removes_what_it_created_and_nothing_else(
     wait_until(lambda: platform.systems.kubernetes("build-east", "/api/v1/namespaces/apple-ci") is None,
                timeout=30, what="the namespace being gone")  # fmt: skip
     platform.push(CONFIG, {RUNTIME: text}, "Build again")
+    platform.until(lambda: platform.inventory().keys() == before.keys(), "everything being back")
+    wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
+
+
+def test_a_deployment_that_is_removed_and_comes_back_is_the_same_again(platform):
+    before = platform.inventory()
+    runtime = "runtimes/apple-test.yaml"
+    text = platform.text(CONFIG, runtime)
+    platform.push(CONFIG, {runtime: None}, "Deploy no more")
+    platform.until(lambda: platform.story.application() is None, "the Application being gone")
+
+    def gone():
+        found = platform.inventory()
+        return None if "vault/policy/nautes.orchard.apple-test" in found else found
+
+    after = platform.until(gone, "the removal")
+    assert {one for one in after if "apple-test" in one or one.endswith("/orchard")} == set()
+    assert "vault/policy/nautes.orchard.apple-ci" in after
+    platform.push(CONFIG, {runtime: text}, "Deploy again")
     platform.until(lambda: platform.inventory().keys() == before.keys(), "everything being back")
     wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
 

@@ -62,11 +62,17 @@ class LocalKubernetes:
 
 
 def start_kubernetes(
-    tmp_path: Path, name: str = "build-east", *, crds: Path | None = None, history: int | None = None
+    tmp_path: Path,
+    name: str = "build-east",
+    *,
+    crds: Path | None = None,
+    history: int | None = None,
+    absent_finalizer: str = "",
 ) -> LocalKubernetes:
     """Start a server with its files in `tmp_path/kubernetes-<name>`.
 
-    `crds`: a directory of definitions instead of the shipped ones; `history`: changes that watches can go back.
+    `crds`: a directory of definitions instead of the shipped ones; `history`: changes that watches can go back;
+    `absent_finalizer`: one that the server takes off by itself.
     """
     state = tmp_path / f"kubernetes-{name}"
     state.mkdir(parents=True, exist_ok=True)
@@ -79,6 +85,7 @@ def start_kubernetes(
     arguments += ["--token-file", str(token_file)]
     arguments += ["--crds", str(crds)] if crds else []
     arguments += ["--history", str(history)] if history else []
+    arguments += ["--absent-finalizer", absent_finalizer] if absent_finalizer else []
     server = LocalKubernetes(
         url=f"https://127.0.0.1:{port}",
         token=token_file.read_text().strip(),

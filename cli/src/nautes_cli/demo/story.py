@@ -90,7 +90,7 @@ class Story:
             account = "/api/v1/namespaces/apple-ci/serviceaccounts/apple-builder"
             self.until(lambda: self.systems.kubernetes("build-east", account), "the build account")
             details.append("build-east: namespace apple-ci, account apple-builder, its role and binding")
-            application = self.until(self._application, "the Application")
+            application = self.until(self.application, "the Application")
             path = application["spec"]["source"]["path"]
             details.append(f"Argo CD: Application {application['metadata']['name']} deploys {path}")
             for cluster, account in (("build-east", "apple-builder"), ("run-east", "apple-deployer")):
@@ -105,7 +105,7 @@ class Story:
             details.append(f"git push {PRODUCT}/apple-deploy {commit[:8]}")
 
             def refreshed() -> Any:
-                found = self._application()
+                found = self.application()
                 annotations = found["metadata"].get("annotations", {}) if found else {}
                 return annotations if annotations.get("nautes.io/refreshed-commit") == commit else None
 
@@ -168,7 +168,8 @@ class Story:
         registered = sorted(one["metadata"]["name"] for one in found["items"])
         return registered if len(registered) >= 2 else None
 
-    def _application(self) -> Any:
+    def application(self) -> Any:
+        """Return the example's Application."""
         path = APPLICATION.format(name=names.dotted(PRODUCT, "apple-test"))
         return self.systems.kubernetes("management", path)
 

@@ -15,6 +15,9 @@ CLUSTER_SETUP: Final = "kubernetes-setup"
 SETUPS: Final = (VAULT_SETUP, FORGE_SETUP, CLUSTER_SETUP)
 """What is done once the servers answer: not processes, but others wait for them."""
 
+ARGO_CD_FINALIZER: Final = "resources-finalizer.argocd.argoproj.io"
+"""Argo CD takes it off when what it deployed is gone; on the laptop nothing was deployed and nobody takes it off."""
+
 NEEDS: Final[Mapping[str, Sequence[str]]] = {
     VAULT_SETUP: ("openbao",),
     FORGE_SETUP: ("forge",),
@@ -90,9 +93,11 @@ def _kubernetes(layout: Layout, chosen: Chosen, cluster: str) -> Part:
     name = f"kubernetes-{cluster}"
     arguments = ("--host", HOST, "--port", str(chosen.ports[name]), "--state", str(layout.data(name)))
     token = str(layout.token(name))
+    absent = ("--absent-finalizer", ARGO_CD_FINALIZER) if cluster == MANAGEMENT else ()
+    command = (*_module("nautes_localstack.kubernetes"), *arguments, "--name", cluster)
     return Part(
         name,
-        (*_module("nautes_localstack.kubernetes"), *arguments, "--name", cluster, "--token-file", token),
+        (*command, "--token-file", token, *absent),
         name,
         chosen.url(name, "https"),
         Probe(chosen.url(name, "https") + "/readyz", layout.kubeconfig(cluster)),

@@ -55,6 +55,13 @@ def _arguments() -> argparse.Namespace:
         "--crds", default="builtin", help="directory of definitions in place of the shipped ones"
     )
     parser.add_argument("--history", type=int, default=HISTORY, help="changes that watches can go back")
+    parser.add_argument(
+        "--absent-finalizer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a finalizer whose controller does not run here: it is taken off what is deleted (may be repeated)",
+    )
     return parser.parse_args()
 
 
@@ -66,7 +73,15 @@ def main() -> None:
         raise SystemExit(f"{given.token_file} holds no token")
     own = identity.prepare(given.state, given.host)
     crds = SHIPPED if given.crds == "builtin" else Path(given.crds)
-    built = build(own, host=given.host, port=given.port, admin_token=token, crds=crds, history=given.history)
+    built = build(
+        own,
+        host=given.host,
+        port=given.port,
+        admin_token=token,
+        crds=crds,
+        history=given.history,
+        absent_finalizers=given.absent_finalizer,
+    )
     config = uvicorn.Config(
         built.application,
         host=given.host,

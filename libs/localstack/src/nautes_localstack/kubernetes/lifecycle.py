@@ -38,13 +38,25 @@ _ROOT_CA_TEXT: Final = (
 
 
 class Lifecycle:
-    """Hears of every change and does what follows from it."""
+    """Hears of every change and does what follows from it.
 
-    def __init__(self, store: Store, registry: Registry, writer: Objects, ca_pem: str) -> None:
+    `absent` are finalizers whose controllers do not run beside this server: nobody else would ever take
+    them off what is being deleted.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        writer: Objects,
+        ca_pem: str,
+        absent: frozenset[str] = frozenset(),
+    ) -> None:
         self._store = store
         self._registry = registry
         self._objects = writer
         self._ca_pem = ca_pem
+        self._absent = absent
         self._changes: asyncio.Queue[Event] = asyncio.Queue()
         self._definitions: dict[str, int] = {}
         self._ending: set[str] = set()
@@ -77,7 +89,12 @@ class Lifecycle:
         """Do what follows from one change. A refusal means that somebody else was faster."""
         row = Row(event.resource, event.namespace, event.name, "", event.version, event.body)
         obj = row.load()
-        for step in (self._follow_definition, self._follow_namespace, self._follow_owners):
+        for step in (
+            self._follow_definition,
+            self._follow_namespace,
+            self._follow_owners,
+            self._follow_absent,
+        ):
             with contextlib.suppress(ApiError):
                 step(event, obj)
 
@@ -117,6 +134,21 @@ class Lifecycle:
             return {**live, "metadata": {**live["metadata"], "finalizers": kept}}
 
         self._objects.patch(self._call(DEFINITIONS, "", name), released)
+
+    def _follow_absent(self, event: Event, obj: Object) -> None:
+        """Take off the finalizers of controllers that do not run."""
+        metadata = obj["metadata"]
+        held = self._absent.intersection(metadata.get("finalizers") or ())
+        if event.type == "DELETED" or not held or "deletionTimestamp" not in metadata:
+            return
+
+        def released(live: Object) -> Object:
+            kept = [one for one in live["metadata"].get("finalizers") or () if one not in self._absent]
+            return {**live, "metadata": {**live["metadata"], "finalizers": kept}}
+
+        self._objects.patch(
+            self._call(self._registry.stored(event.resource), event.namespace, event.name), released
+        )
 
     def _follow_namespace(self, event: Event, obj: Object) -> None:
         if event.resource == NAMESPACES.qualified:

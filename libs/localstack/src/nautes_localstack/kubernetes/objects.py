@@ -170,7 +170,8 @@ class Objects:
                 f"{call.resource.kind}): {config.get('apiVersion')}, Kind={config.get('kind')}"
             )
         checks.name(call.name, metadata)
-        config.setdefault("metadata", {})["name"] = call.name
+        checks.namespace(call.resource, call.namespace, config.setdefault("metadata", {}))
+        config["metadata"]["name"] = call.name
 
     def _update(self, call: Call, row: Row, obj: Object, managed: Managed | None = None) -> Object:
         resource, live = call.resource, loaded(call.resource, row)

@@ -47,8 +47,9 @@ def build(
     admin_token: str,
     crds: Path = SHIPPED,
     history: int = HISTORY,
+    absent_finalizers: Iterable[str] = (),
 ) -> Built:
-    """Return a server over the state in its directory."""
+    """Return a server over the state in its directory; `absent_finalizers` as in `Lifecycle`."""
     store = Store(identity.directory / "state.sqlite", history=history)
     address = f"{host}:{port}"
     # Tokens outlive a change of the port.
@@ -59,7 +60,9 @@ def build(
     guard = Guard(store, signer, admin_token)
     objects = Objects(store, registry, guard.check_grants)
     hub = Hub(store)
-    lifecycle = Lifecycle(store, registry, objects, identity.authority.read_text())
+    lifecycle = Lifecycle(
+        store, registry, objects, identity.authority.read_text(), frozenset(absent_finalizers)
+    )
     _begin(store, objects, lifecycle, crds)
     api = Api(
         store=store, registry=registry, objects=objects, guard=guard, signer=signer, hub=hub, address=address
