@@ -15,6 +15,7 @@ from nautes_localstack.kubernetes import (
     reading,
     requests,
     reviews,
+    strategies,
     tables,
     watch,
 )
@@ -279,6 +280,9 @@ class Api:
         patch = bodies.parsed(request)
         if how != "json" and not isinstance(patch, dict):
             raise errors.bad_request("error decoding patch: the patch is no JSON object")
+
+        if how == "strategic":
+            strategies.check_types(patch, context.resource.shape, context.resource.kind)
 
         def change(live: Object) -> Object:
             if how == "json":

@@ -19,7 +19,7 @@ from nautes_localstack.kubernetes.definitions import Registry
 from nautes_localstack.kubernetes.errors import Cause
 from nautes_localstack.kubernetes.kinds import NAMESPACES, Resource
 from nautes_localstack.kubernetes.rbac import User
-from nautes_localstack.kubernetes.shapes import Object
+from nautes_localstack.kubernetes.shapes import METADATA, Object
 from nautes_localstack.kubernetes.storage import Row, Store
 
 FOREGROUND: Final = "foregroundDeletion"
@@ -161,6 +161,7 @@ class Objects:
         return self._update(call, row, merged, managed), False
 
     def _check_applied(self, call: Call, config: Object) -> None:
+        strategies.check_types(config.get("metadata"), METADATA, call.resource.kind, ".metadata")
         metadata = config.get("metadata") or {}
         if metadata.get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
@@ -170,7 +171,8 @@ class Objects:
                 f"{call.resource.kind}): {config.get('apiVersion')}, Kind={config.get('kind')}"
             )
         checks.name(call.name, metadata)
-        checks.namespace(call.resource, call.namespace, config.setdefault("metadata", {}))
+        config["metadata"] = dict(metadata)
+        checks.namespace(call.resource, call.namespace, config["metadata"])
         config["metadata"]["name"] = call.name
 
     def _update(self, call: Call, row: Row, obj: Object, managed: Managed | None = None) -> Object:
@@ -239,11 +241,9 @@ class Objects:
             strategies.check_types(obj, resource.shape, resource.kind)
             unknown = strategies.prune(obj, resource.shape)
         else:
-            strategies.check_types(
-                obj["metadata"], resource.shape.fields["metadata"], resource.kind, ".metadata"
-            )
+            strategies.check_types(obj["metadata"], METADATA, resource.kind, ".metadata")
             unknown = schema.prune(obj, resource.custom.schema)
-            unknown += strategies.prune(obj["metadata"], resource.shape.fields["metadata"], "metadata")
+            unknown += strategies.prune(obj["metadata"], METADATA, "metadata")
             schema.drop_nulls(obj, resource.custom.schema)
             schema.default(obj, resource.custom.schema)
         self._judge_unknown(call, unknown)

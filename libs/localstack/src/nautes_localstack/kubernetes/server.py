@@ -3,15 +3,20 @@
 import asyncio
 import contextlib
 import json
+import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from nautes_localstack.kubernetes import errors, requests
 from nautes_localstack.kubernetes.api import Answer, Api
 from nautes_localstack.kubernetes.lifecycle import Lifecycle
+from nautes_localstack.kubernetes.requests import Request
 
 MAX_BODY: Final = 3 * 2**20
 """Bytes that a request may have, as in a real server."""
+
+_log = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,11 +39,27 @@ class Server:
             if body is None:
                 await _send(send, _too_large())
                 return
-            answer = self._api.answer(requests.of_scope(scope, body))
+            answer = self._answer(requests.of_scope(scope, body))
             if answer.stream is None:
                 await _send(send, answer)
             else:
                 await _stream(answer.stream, receive, send)
+
+    def _answer(self, request: Request) -> Answer:
+        try:
+            return self._api.answer(request)
+        except Exception as error:  # noqa: BLE001
+            # Whatever a body did to us: the next request is answered. Values stay out of the log.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error(
+                "%s %s: %s at %s:%s",
+                request.method,
+                request.path,
+                type(error).__name__,
+                place.filename,
+                place.lineno,
+            )
+            return _status(errors.ApiError(500, "InternalError", f"internal error: {type(error).__name__}"))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -54,12 +75,11 @@ class Server:
 
 
 def _too_large() -> Answer:
-    error = errors.ApiError(413, "RequestEntityTooLarge", f"limit is {MAX_BODY}")
-    return Answer(413, _text(error))
+    return _status(errors.ApiError(413, "RequestEntityTooLarge", f"limit is {MAX_BODY}"))
 
 
-def _text(error: errors.ApiError) -> str:
-    return json.dumps(error.body())
+def _status(error: errors.ApiError) -> Answer:
+    return Answer(error.code, json.dumps(error.body()))
 
 
 async def _read(receive: Receive) -> bytes | None:
