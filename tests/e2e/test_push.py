@@ -117,6 +117,47 @@ def test_broken_declarations_change_nothing_and_every_violation_is_reported(plat
     wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
 
 
+def test_a_link_in_the_tree_of_declarations_is_refused_as_a_whole(platform):
+    copy = platform.story.clone(CONFIG)
+    link = copy.folder / "envs" / "elsewhere.yaml"
+    link.symlink_to("../../../etc/passwd")
+    commit = copy.push("Point elsewhere")
+
+    def refused():
+        status = platform.status("orchard", "declarations")
+        return status if status and status["commit"] == commit else None
+
+    status = platform.until(refused, "the refusal")
+    assert (status["result"], [one["rule"] for one in status["violations"]]) == ("rejected", ["symlink"])
+    assert platform.commit_statuses(CONFIG, commit)["nautes/declarations"]["status"] == "failed"
+    link.unlink()
+    copy.push("Do not")
+    wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
+
+
+def test_a_product_that_is_withdrawn_starts_nothing_more_and_keeps_what_it_has(platform):
+    before = platform.inventory()
+    product = "nautes/overlays/production/products/orchard.yaml"
+    tenant = f"{platform.described.tenant}/management"
+    text = platform.text(tenant, product)
+    platform.push(tenant, {product: None}, "Give the product up")
+
+    def kept():
+        status = platform.status("orchard", "reconciler")
+        return status if status and status["code"] == "deletion-budget" else None
+
+    platform.until(kept, "the refusal to delete everything")
+    commit = platform.push(SOURCE, {"src/orphan.py": "1\n"}, "Anyone there?")
+    decision = platform.until(lambda: platform.decision(commit), "the decision")
+    assert "no longer declares" in decision["summary"]
+    assert platform.runs_of(commit) == []
+    kubernetes = {one for one in before if one.startswith(("build-east", "run-east", "argocd"))}
+    assert kubernetes <= platform.inventory().keys()
+    platform.push(tenant, {product: text}, "Keep it after all")
+    platform.until(lambda: platform.inventory().keys() == before.keys(), "everything being as before")
+    wait_until(lambda: settled(platform), timeout=60, what="every scope being done")
+
+
 def test_reconciling_again_writes_nothing(platform):
     wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
     cause = "asked again"

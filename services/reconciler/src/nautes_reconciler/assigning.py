@@ -127,7 +127,11 @@ class Assigning:
         )
 
     async def _withdrawn(self, snapshot: Snapshot, tenant: TenantCatalog) -> Assignment:
-        """Remove everything of a product that the tenant no longer declares, if that was confirmed."""
+        """Remove everything of a product that the tenant no longer declares, if that was confirmed.
+
+        Confirmed or not, nothing starts from it any more.
+        """
+        await self._suspend(snapshot, "the tenant no longer declares the product")
         declared = await self._declarations.snapshot(TENANT_KEY)
 
         async def forget(report: Report, _: Cause) -> None:
@@ -150,9 +154,7 @@ class Assigning:
         claims = judging.foreign_claims(snapshot.name, (await self._declarations.products()).values())
         judgement = judging.judge_product(snapshot.name, snapshot.files, tenant, claims)
         reason = str(judgement.violations[0]) if judgement.violations else ""
-        if reason != snapshot.suspended:
-            judged = snapshot.model_copy(update={"suspended": reason})
-            await self._declarations.desired.put(snapshot.scope, judged)
+        await self._suspend(snapshot, reason)
         if reason:
             raise Rejected(
                 f"its declarations hold no longer: {reason}",
@@ -162,6 +164,12 @@ class Assigning:
                 next_step="mend the files and push, or restore what they refer to",
                 code="invalid-declarations",
             )
+
+    async def _suspend(self, snapshot: Snapshot, reason: str) -> None:
+        """Keep with the snapshot why nothing may start from it; an empty reason lifts that."""
+        if reason != snapshot.suspended:
+            judged = snapshot.model_copy(update={"suspended": reason})
+            await self._declarations.desired.put(snapshot.scope, judged)
 
     async def _targets(self, tenant: TenantCatalog, state: State) -> tuple[Target, ...]:
         """Return the systems of a product: those it needs, and every cluster where something may be left."""

@@ -62,8 +62,11 @@ class Declaring:
         if before is not None and before.commit == head:
             await self.ask(scope, "the same commit was announced again", cause)
             return f"{project.path} at {head[:8]} was taken in before"
-        tree = await self._code_host.tree(hosted.id, head)
-        judgement = await self._judge(scope, tree)
+        try:
+            tree = await self._code_host.tree(hosted.id, head)
+            judgement = await self._judge(scope, tree)
+        except Rejected as refused:  # a link out of the tree, too large a tree: nobody's file is to be read
+            tree, judgement = {}, judging.unreadable(refused)
         await self._code_host.set_status(hosted.id, head, judgement.status)
         if judgement.violations:
             await self._refuse(scope, head, judgement, cause)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from nautes_domain import names
 from nautes_domain.capabilities import CommitState, CommitStatus
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog, Tree, read_product, read_tenant
-from nautes_domain.failures import Violation
+from nautes_domain.failures import Rejected, Violation
 from nautes_domain.validation import Claims, Setting, claims_of, product_violations, tenant_violations
 
 DELETIONS_TRAILER: Final = "nautes-allow-deletions: all"
@@ -31,6 +31,12 @@ class Judgement:
         more = f" (and {len(self.violations) - 1} more)" if len(self.violations) > 1 else ""
         words = f"{self.violations[0]}"
         return CommitStatus(CommitState.FAILED, STATUS_NAME, words[: 250 - len(more)] + more)
+
+
+def unreadable(refused: Rejected) -> Judgement:
+    """Return the judgement of a tree that cannot be read as a whole."""
+    whole = Violation(refused.what, 1, "tree", "", "", refused.code, refused.why, refused.next_step)
+    return Judgement(refused.violations or (whole,), {})
 
 
 def judge_tenant(tenant: str, tree: Tree) -> Judgement:
