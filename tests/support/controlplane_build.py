@@ -38,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not wanted:
         say(f"all there, in {BIN}")
         return 0
-    say(f"{len(wanted)} programs to build, about {minutes(sum(one.seconds for one in wanted))} from empty caches")
+    say(
+        f"{len(wanted)} programs to build, about {minutes(sum(one.seconds for one in wanted))} from empty caches"
+    )
     try:
         go = find_go()
     except NoGoError as error:

@@ -1,0 +1,153 @@
+"""From a pipeline file to the end of its pods: our objects, Tekton's webhook and controller, a scheduler, a node."""
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+import pytest
+from support.controlplane_node import EXIT_CODE
+
+from nautes_adapters.kubernetes import (
+    BOOTSTRAP_KINDS,
+    RECONCILER,
+    SPACE_KINDS,
+    SYSTEM_NAMESPACE,
+    KubernetesClient,
+    KubernetesTarget,
+    ProductSpaces,
+    bootstrap_state,
+)
+from nautes_adapters.tekton import TektonEngine
+from nautes_domain.capabilities import RunRequest, Space
+from nautes_domain.failures import Rejected
+from nautes_domain.plan import Budget
+from nautes_domain.reconcile import reconcile
+
+FILE = """\
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata:
+  annotations: {%s: "%d"}
+spec:
+  pipelineSpec:
+    params: [{name: revision}]
+    tasks:
+    - name: test
+      taskSpec:
+        steps:
+        - {name: one, image: busybox, script: "echo $(params.revision)"}
+    - name: build
+      runAfter: [test]
+      taskSpec:
+        steps:
+        - {name: one, image: busybox, script: "make"}
+"""
+
+
+@dataclass
+class Place:
+    """A product's namespace on the worker, made by our own reconciler's account, and an engine as that account."""
+
+    admin: KubernetesClient
+    engine: TektonEngine
+    request: RunRequest
+
+    async def start(self, exit_code=0, **changes):
+        request = replace(self.request, **changes)
+        run = self.engine.build(request, (FILE % (EXIT_CODE, exit_code)).encode(), file="ci/trunk.yaml")
+        assert await self.engine.start(request, run) is True
+        return request
+
+    async def ended(self, request):
+        """Return the run once Tekton has closed it."""
+        async with asyncio.timeout(60):
+            while True:
+                run = await self.admin.get("PipelineRun", request.name, request.namespace)
+                (condition,) = run.get("status", {}).get("conditions") or [{"status": "Unknown"}]
+                if condition["status"] != "Unknown":
+                    return run, condition
+                await asyncio.sleep(0.1)
+
+
+async def settle(target, state, scope):
+    async def record(_outcome):
+        return None
+
+    report = await reconcile(
+        scope, state, [target], budget=Budget(everything=True), record=record, clock=lambda: 0.0
+    )
+    assert report.failure is None, report.outcomes
+    return report
+
+
+@pytest.fixture
+async def place(worker):
+    """All by the way that the services go: the registrar's bootstrap, then the reconciler's own account."""
+    name = f"apple-{secrets.token_hex(3)}"
+    async with AsyncExitStack() as stack:
+        admin = KubernetesClient.from_kubeconfig(worker.kubeconfig)
+        stack.push_async_callback(admin.close)
+        bootstrap = bootstrap_state("worker", "cluster_worker")
+        await settle(KubernetesTarget(admin, "worker", BOOTSTRAP_KINDS), bootstrap, "cluster_worker")
+        token = await admin.token_request(SYSTEM_NAMESPACE, RECONCILER, (), 3600)
+        ours = KubernetesClient.from_token(worker.url, worker.ca_file.read_text(), token.value)
+        stack.push_async_callback(ours.close)
+        space = Space("orchard", name, "worker", name, "builder", may_run=True, entity="Runtime/apple")
+        state = ProductSpaces().space_state("product_orchard", (space,))
+        await settle(KubernetesTarget(ours, "worker", SPACE_KINDS), state, "product_orchard")
+        params = {"revision": "0a1b", "ref": "refs/heads/main"}
+        labels = {"nautes.io/runtime": name, "nautes.io/product": "orchard"}
+        request = RunRequest(f"{name}-0123", name, "builder", labels, {"nautes.io/delivery": "d-1"}, params)
+        yield Place(admin, TektonEngine(ours), request)
+
+
+async def test_a_run_is_accepted_reconciled_scheduled_and_succeeds(place):
+    request = await place.start()
+    run, condition = await place.ended(request)
+    assert (condition["status"], condition["reason"]) == ("True", "Succeeded"), condition
+    assert {one["metadata"]["labels"]["tekton.dev/pipelineTask"] for one in await tasks(place)} == {
+        "test",
+        "build",
+    }
+    pods = await place.admin.list("Pod", request.namespace)
+    assert {one["spec"]["serviceAccountName"] for one in pods} == {"builder"}
+    assert {one["status"]["phase"] for one in pods} == {"Succeeded"}
+    assert {one["metadata"]["labels"]["nautes.io/runtime"] for one in pods} == {request.namespace}
+    assert run["metadata"]["annotations"]["nautes.io/delivery"] == "d-1"
+
+
+async def test_a_failing_step_fails_the_run_and_nothing_after_it_starts(place):
+    request = await place.start(exit_code=3)
+    _, condition = await place.ended(request)
+    assert (condition["status"], condition["reason"]) == ("False", "Failed"), condition
+    assert [one["metadata"]["labels"]["tekton.dev/pipelineTask"] for one in await tasks(place)] == ["test"]
+
+
+async def test_a_second_delivery_finds_the_run_even_after_it_ended(place):
+    request = await place.start()
+    await place.ended(request)
+    run = place.engine.build(request, (FILE % (EXIT_CODE, 0)).encode(), file="ci/trunk.yaml")
+    assert await place.engine.start(request, run) is False
+    assert len(await place.admin.list("PipelineRun", request.namespace)) == 1
+
+
+async def test_pods_that_would_break_out_of_their_namespace_are_not_made(place):
+    """The namespace's Pod Security level is ours; Tekton passes the server's refusal on to the run."""
+    source = FILE % (EXIT_CODE, 0)
+    source = source.replace(
+        '{name: one, image: busybox, script: "make"}',
+        '{name: one, image: busybox, script: "make", securityContext: {privileged: true}}',
+    )
+    request = replace(place.request, name=f"{place.request.name}-p")
+    run = place.engine.build(request, source.encode(), file="ci/trunk.yaml")
+    try:
+        await place.engine.start(request, run)
+    except Rejected:
+        return
+    _, condition = await place.ended(request)
+    assert condition["status"] == "False", condition
+
+
+async def tasks(place):
+    return await place.admin.list("TaskRun", place.request.namespace)
