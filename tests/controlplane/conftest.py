@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from support import controlplane, controlplane_argocd, controlplane_node, controlplane_tekton
 
 HERE = Path(__file__).parent

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 import pytest
-from support.controlplane_node import EXIT_CODE
 
 from nautes_adapters.kubernetes import (
     BOOTSTRAP_KINDS,
@@ -23,6 +22,7 @@ from nautes_domain.capabilities import RunRequest, Space
 from nautes_domain.failures import Rejected
 from nautes_domain.plan import Budget
 from nautes_domain.reconcile import reconcile
+from support.controlplane_node import EXIT_CODE
 
 FILE = """\
 apiVersion: tekton.dev/v1

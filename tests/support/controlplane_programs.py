@@ -46,8 +46,8 @@ class Program:
     def pins(self) -> str:
         """Digest of everything that decides what the binary is, but for the Go version."""
         digest = hashlib.sha256(f"{self.package}\n{self.variables}\n".encode())
-        for file in ("go.mod", "go.sum"):
-            digest.update((TOOLS / self.folder / file).read_bytes())
+        for file in sorted((TOOLS / self.folder).iterdir()):
+            digest.update(file.read_bytes())
         return digest.hexdigest()
 
     @property
@@ -68,6 +68,7 @@ PROGRAMS: Final = (
         "argocd", "argocd", "github.com/argoproj/argo-cd/v3/cmd", 480,
         "-X github.com/argoproj/argo-cd/v3/common.version=v3.1.9",
     ),
+    Program("redis", "redis", ".", 5),
 )  # fmt: skip
 
 MANIFEST_FOLDERS: Final[Mapping[str, tuple[str, str]]] = {
