@@ -28,6 +28,8 @@ fmt: .venv/ready
 bench: .venv/ready
 	$(RUN)/python -m bench
 
+include controlplane.mk
+
 clean:
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 

@@ -19,11 +19,10 @@ def pytest_ignore_collect(collection_path, config):
 
 @pytest.fixture(scope="session")
 def real_clusters(tmp_path_factory):
-    """The management cluster with Argo CD's resources, and a worker with all of Tekton, a scheduler and a node."""
+    """The management cluster, and a worker with all of Tekton, a scheduler and a node."""
     if reason := controlplane.absent(*PROGRAMS):
         pytest.skip(reason)
     with controlplane.control_plane(tmp_path_factory.mktemp("cp"), ["management", "worker"]) as clusters:
-        controlplane_argocd.install_definitions(clusters["management"])
         controlplane_tekton.install(clusters["worker"])
         controlplane_tekton.start_controller(clusters["worker"])
         with controlplane_node.node(clusters["worker"]):
@@ -37,6 +36,9 @@ def worker(real_clusters):
 
 
 @pytest.fixture(scope="session")
-def management(real_clusters):
-    """The cluster that holds what Argo CD reads."""
+def deploying(real_clusters):
+    """The management cluster, with Argo CD at work."""
+    if reason := controlplane.absent(*controlplane_argocd.PROGRAMS):
+        pytest.skip(reason)
+    controlplane_argocd.install(real_clusters["management"])
     return real_clusters["management"]

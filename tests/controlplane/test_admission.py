@@ -1,7 +1,6 @@
 """Tekton's own webhook as judge of what we build, and of what we refuse in its name."""
 
 import secrets
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +8,13 @@ import pytest
 import yaml
 
 from contract import test_pipeline_engine
-from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesClient, KubernetesTarget, ProductSpaces
+from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesTarget, ProductSpaces
 from nautes_adapters.tekton import TektonEngine
 from nautes_domain.capabilities import RunRequest, Space
 from nautes_domain.failures import Rejected, Retry
 from nautes_domain.plan import Action, Verb
 from nautes_localstack import ports
+from support.controlplane_real import client_of
 from unit.adapters import test_tekton_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -65,9 +65,7 @@ def judge(worker):
 async def place(worker):
     """A client, and a request for a namespace of its own, in which the account may start runs."""
     name = f"judged-{secrets.token_hex(3)}"
-    async with AsyncExitStack() as stack:
-        client = KubernetesClient.from_kubeconfig(worker.kubeconfig)
-        stack.push_async_callback(client.close)
+    async with client_of(worker) as client:
         space = Space("orchard", name, "worker", name, "builder", may_run=True, entity="Runtime/apple")
         target = KubernetesTarget(client, "worker", SPACE_KINDS)
         state = ProductSpaces().space_state("product_judged", (space,))

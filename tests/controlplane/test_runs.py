@@ -20,9 +20,8 @@ from nautes_adapters.kubernetes import (
 from nautes_adapters.tekton import TektonEngine
 from nautes_domain.capabilities import RunRequest, Space
 from nautes_domain.failures import Rejected
-from nautes_domain.plan import Budget
-from nautes_domain.reconcile import reconcile
 from support.controlplane_node import EXIT_CODE
+from support.controlplane_real import client_of, settle
 
 FILE = """\
 apiVersion: tekton.dev/v1
@@ -70,24 +69,12 @@ class Place:
                 await asyncio.sleep(0.1)
 
 
-async def settle(target, state, scope):
-    async def record(_outcome):
-        return None
-
-    report = await reconcile(
-        scope, state, [target], budget=Budget(everything=True), record=record, clock=lambda: 0.0
-    )
-    assert report.failure is None, report.outcomes
-    return report
-
-
 @pytest.fixture
 async def place(worker):
     """All by the way that the services go: the registrar's bootstrap, then the reconciler's own account."""
     name = f"apple-{secrets.token_hex(3)}"
     async with AsyncExitStack() as stack:
-        admin = KubernetesClient.from_kubeconfig(worker.kubeconfig)
-        stack.push_async_callback(admin.close)
+        admin = await stack.enter_async_context(client_of(worker))
         bootstrap = bootstrap_state("worker", "cluster_worker")
         await settle(KubernetesTarget(admin, "worker", BOOTSTRAP_KINDS), bootstrap, "cluster_worker")
         token = await admin.token_request(SYSTEM_NAMESPACE, RECONCILER, (), 3600)

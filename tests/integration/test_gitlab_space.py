@@ -5,13 +5,13 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from support.forge import start_forge
 
 from nautes_adapters.gitlab import GitLabCodeHost, GitLabDeployKeys, GitLabSpace
 from nautes_adapters.gitlab.api import quoted
 from nautes_domain import names
 from nautes_domain.failures import Blocked, Rejected, Retry
 from nautes_domain.plan import Action, Ref, Verb, covers
+from support.forge import start_forge
 from support.gitlab_cases import (
     GATEWAY,
     ForgeWorld,

@@ -64,11 +64,17 @@ def account_kubeconfig(cluster: Cluster, namespace: str, account: str) -> Path:
 
 
 def run_beside(
-    cluster: Cluster, command: list[str], environment: Mapping[str, str], ready: Callable[[], object]
+    cluster: Cluster,
+    command: list[str],
+    environment: Mapping[str, str],
+    ready: Callable[[], object],
+    *,
+    log: str = "",
 ) -> Process:
-    """Start a program that belongs to a cluster and ends with it."""
+    """Start a program that belongs to a cluster and ends with it; its output is in `<log>.log`."""
     settings = {"PATH": os.environ["PATH"], "HOME": str(cluster.folder), **environment}  # noqa: TID251 - what a program needs to start
-    process = Process([str(BIN / command[0]), *command[1:]], cluster.folder / f"{command[0]}.log", settings)
+    file = cluster.folder / f"{log or command[0]}.log"
+    process = Process([str(BIN / command[0]), *command[1:]], file, settings)
     process.start(ready, timeout=60)
     cluster.others.append(process)
     return process

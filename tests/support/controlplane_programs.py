@@ -66,7 +66,7 @@ PROGRAMS: Final = (
     Program("kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", 20, _KUBERNETES),
     Program(
         "argocd", "argocd", "github.com/argoproj/argo-cd/v3/cmd", 480,
-        "-X github.com/argoproj/argo-cd/v3/common.version=v3.1.9",
+        "-X github.com/argoproj/argo-cd/v3/common.version=3.1.9",
     ),
     Program("redis", "redis", ".", 5),
 )  # fmt: skip

@@ -2,11 +2,11 @@ import json
 from datetime import timedelta
 
 import pytest
-from support.shared import shared_data
 
 from nautes_adapters.kubernetes.errors import AlreadyExists, Answer, NotFound, failure_of
 from nautes_adapters.kubernetes.kinds import KINDS, kind_of
 from nautes_domain.failures import Blocked, Rejected, Retry
+from support.shared import shared_data
 
 
 def status(code, reason="", message="said the server", **details):

@@ -1,0 +1,31 @@
+"""What the tests on real clusters do alike."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nautes_adapters.kubernetes import KubernetesClient
+from nautes_domain.plan import Budget, State
+from nautes_domain.reconcile import Outcome, Report, Target, reconcile
+from support.controlplane import Cluster
+
+
+async def settle(target: Target, state: State, scope: str) -> Report:
+    """Reconcile once, as a service does; everything must succeed."""
+
+    async def record(_outcome: Outcome) -> None:
+        return None
+
+    budget = Budget(everything=True)
+    report = await reconcile(scope, state, [target], budget=budget, record=record, clock=lambda: 0.0)
+    assert report.failure is None, report.outcomes
+    return report
+
+
+@asynccontextmanager
+async def client_of(cluster: Cluster) -> AsyncIterator[KubernetesClient]:
+    """Yield a client with an administrator's rights."""
+    client = KubernetesClient.from_kubeconfig(cluster.kubeconfig)
+    try:
+        yield client
+    finally:
+        await client.close()
