@@ -4,8 +4,8 @@ RUN := .venv/bin
 PACKAGES := webhook-gateway reconciler cluster-registrar secret-broker api-server
 
 .PHONY: demo test unit check fmt bench clean
-demo: .venv/ready
-	$(RUN)/nautes demo
+demo: $(if $(filter real,$(CONTROLPLANE)),demo-real,.venv/ready)
+	$(if $(filter real,$(CONTROLPLANE)),,$(RUN)/nautes demo)
 
 test: .venv/ready
 	$(RUN)/pytest

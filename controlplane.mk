@@ -1,18 +1,23 @@
 # A real control plane (etcd, Kubernetes, Tekton, Argo CD) built from Go modules, and the tests against it.
-CONTROLPLANE := PYTHONPATH=tests $(RUN)/python -m support
+SUPPORT := PYTHONPATH=tests $(RUN)/python -m support
 CONTROLPLANE_SUITES := tests/controlplane tests/integration/test_kubernetes_target.py tests/integration/test_kubernetes_contract.py \
   tests/integration/test_tekton_engine.py tests/integration/test_argocd_objects.py tests/integration/test_cluster_registrar_clusters.py \
   tests/contract/test_deployer.py tests/contract/test_pipeline_engine.py
 
-.PHONY: controlplane controlplane-up controlplane-down test-controlplane
+.PHONY: demo-real controlplane controlplane-up controlplane-down test-controlplane
 controlplane: .venv/ready
-	$(CONTROLPLANE).controlplane_build
+	$(SUPPORT).controlplane_build
 
 controlplane-up: .venv/ready
-	$(CONTROLPLANE).controlplane_up up
+	$(SUPPORT).controlplane_whole up
 
 controlplane-down: .venv/ready
-	$(CONTROLPLANE).controlplane_up down
+	$(SUPPORT).controlplane_whole down
+
+# The demo with real clusters; they are stopped whatever becomes of it.
+demo-real: controlplane controlplane-up
+	$(RUN)/nautes demo $(foreach name,management build-east run-east,--cluster $(name)=tests/controlplane/.cache/running/$(name).yaml); \
+	  code=$$?; $(MAKE) --no-print-directory controlplane-down; exit $$code
 
 # The plugin puts real API servers where the suites otherwise start the small one.
 test-controlplane: .venv/ready

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from nautes_cli.__main__ import app
 from nautes_localstack import lock, process
+from nautes_localstack.kubeconfigs import ClusterAccess
 from nautes_localstack.layout import CLUSTERS
-from nautes_localstack.probes import certificate_authority
 from nautes_localstack.stack import NotRunningError, Stack, StackError, load
 from support.processes import free_port, wait_until
 
@@ -75,7 +75,7 @@ def test_kubeconfigs_wait_for_the_registrar_and_nobody_else_reads_them(running):
             path, mount_point="cluster", raise_on_deleted_version=True
         )
         assert kept["data"]["data"] == {"kubeconfig": cluster.kubeconfig.read_text()}
-        assert certificate_authority(kept["data"]["data"]["kubeconfig"]).startswith("-----BEGIN")
+        assert ClusterAccess.read(cluster.kubeconfig).ca.startswith("-----BEGIN")
         for role in ("reconciler", "webhook-gateway", "api-server"):
             with pytest.raises(hvac.exceptions.Forbidden):
                 vault(described, role).secrets.kv.v2.read_secret_version(

@@ -1,7 +1,7 @@
 """`nautes local`: the whole platform on this machine, without containers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +36,25 @@ NameOption = Annotated[
 StateOption = Annotated[
     Path | None, typer.Option("--state", help="Keep the state in this folder instead.", file_okay=False)
 ]
+ClusterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cluster",
+        metavar="NAME=KUBECONFIG",
+        help="Use a cluster that runs elsewhere instead of the small one of that name; give it at every start.",
+    ),
+]
+
+
+def foreign_clusters(given: list[str] | None) -> dict[str, Path]:
+    """Return kubeconfigs by cluster; ends with a usage error for what is not NAME=FILE."""
+    found = {}
+    for one in given or ():
+        name, _, file = one.partition("=")
+        if not name or not Path(file).is_file():
+            fail(f"--cluster {one}: it must be NAME=KUBECONFIG, with a file that exists", ExitCode.USAGE)
+        found[name] = Path(file)
+    return found
 
 
 def _stack(name: str, state: Path | None) -> "Stack":
@@ -58,6 +77,7 @@ def up(
     tenant: Annotated[
         str, typer.Option(help="Name of the tenant; chosen by the first start.", show_default="acme")
     ] = "",
+    cluster: ClusterOption = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", "-f", help="Stay, show the logs, stop everything with Ctrl-C.")
     ] = False,
@@ -71,7 +91,13 @@ def up(
 
     stack = _stack(name, state)
     try:
-        described = up_with_progress(stack, services=services, tenant=tenant, foreground=foreground)
+        described = up_with_progress(
+            stack,
+            services=services,
+            tenant=tenant,
+            clusters=foreign_clusters(cluster),
+            foreground=foreground,
+        )
     except StackError as error:
         fail(str(error))
     if output is Output.JSON:
@@ -154,7 +180,9 @@ def reset(
     say(f"{root} is deleted")
 
 
-def up_with_progress(stack: "Stack", *, services: bool, tenant: str, foreground: bool) -> "StackDescription":
+def up_with_progress(
+    stack: "Stack", *, services: bool, tenant: str, clusters: Mapping[str, Path], foreground: bool
+) -> "StackDescription":
     """Start a stack and show every part as it becomes ready. Raises StackError."""
     terminal = console(stderr=True)
     signs = {"ready": "[green]✓[/]", "crashed": "[yellow]![/]", "failed": "[red]✗[/]"}
@@ -170,7 +198,7 @@ def up_with_progress(stack: "Stack", *, services: bool, tenant: str, foreground:
                 terminal.print(f"{sign} {progress.part:<24} {progress.seconds:5.1f} s  {progress.message}")
             spinner.update(f"waiting for {', '.join(waiting) or 'the set-up'} …")
 
-        return stack.up(show, services=services, tenant=tenant, bound=foreground)
+        return stack.up(show, services=services, tenant=tenant, clusters=clusters, bound=foreground)
 
 
 def _stay(stack: "Stack") -> None:

@@ -1,5 +1,6 @@
 """What the servers are told: values cannot leave their place, rights are least, secrets stay in files."""
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 from nautes_domain import names
 from nautes_domain.events import Subjects
 from nautes_localstack import bootstrap, files, layout, nats, openbao, rights
+from nautes_localstack.kubeconfigs import ClusterAccess
 from nautes_localstack.layout import CLUSTERS, ENDPOINTS, SERVICES, Chosen, Layout
 from nautes_localstack.parts import NEEDS, Part, parts, service_environment
-from nautes_localstack.probes import Probe, certificate_authority
+from nautes_localstack.probes import Probe
+from nautes_localstack.running import take_over
 from nautes_localstack.supervisor import BACKOFF, backoff, rotate, waves
 
 CHOSEN = Chosen(tenant="acme", ports={name: 20000 + index for index, name in enumerate(ENDPOINTS)})
@@ -218,6 +221,24 @@ def test_a_long_log_is_moved_aside(tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "a: 1", "clusters: []", "clusters: [{cluster: {certificate-authority-data: '!'}}]", "{"]
 )
-def test_a_kubeconfig_without_an_authority_is_refused(text):
-    with pytest.raises(ValueError, match="certificate authority"):
-        certificate_authority(text)
+def test_a_kubeconfig_that_does_not_hold_everything_is_refused(tmp_path, text):
+    file = tmp_path / "kubeconfig.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match="inline"):
+        ClusterAccess.read(file)
+
+
+def test_a_cluster_that_runs_elsewhere_is_no_part_and_its_kubeconfig_is_taken_over(tmp_path):
+    place = Layout(tmp_path / "state")
+    place.prepare()
+    file = tmp_path / "mine.yaml"
+    authority = base64.b64encode(b"-----BEGIN CERTIFICATE-----").decode()
+    cluster = {"server": "https://10.0.0.1:6443", "certificate-authority-data": authority}
+    file.write_text(json.dumps({"clusters": [{"cluster": cluster}], "users": [{"user": {"token": "t"}}]}))
+    take_over(place, {"build-east": file})
+    assert ClusterAccess.read(place.kubeconfig("build-east")).server == "https://10.0.0.1:6443"
+    names = {part.name for part in parts(place, CHOSEN, foreign={"build-east"})}
+    assert "kubernetes-build-east" not in names
+    assert {"kubernetes-management", "kubernetes-run-east"} <= names
+    with pytest.raises(ValueError, match="no cluster nowhere"):
+        take_over(place, {"nowhere": file})

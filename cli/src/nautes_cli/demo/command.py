@@ -10,7 +10,7 @@ import typer
 from nautes_cli.client import Api, ApiError
 from nautes_cli.console import ExitCode, console, fail, say
 from nautes_cli.inspect import show_trace, statuses, traces
-from nautes_cli.local import up_with_progress
+from nautes_cli.local import ClusterOption, foreign_clusters, up_with_progress
 
 if TYPE_CHECKING:
     from nautes_cli.demo.story import StepDone
@@ -26,6 +26,7 @@ def demo(
     name: Annotated[
         str, typer.Option("--name", "-n", help="Name of the laptop stack that is used.")
     ] = "demo",
+    cluster: ClusterOption = None,
 ) -> None:
     """Show the main job on a fresh laptop stack: a push ends in a PipelineRun, an Argo CD sync and a Vault role.
 
@@ -39,7 +40,9 @@ def demo(
     stack = Stack(default_state(name), name)
     try:
         stack.reset()
-        up_with_progress(stack, services=True, tenant="", foreground=not keep)
+        up_with_progress(
+            stack, services=True, tenant="", clusters=foreign_clusters(cluster), foreground=not keep
+        )
     except StackError as error:
         fail(str(error))
     say(f"the laptop stack is ready after {monotonic() - began:.1f} s\n")

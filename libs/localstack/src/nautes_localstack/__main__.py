@@ -14,6 +14,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tenant", default="", help="tenant; only the first start chooses")
     parser.add_argument("--services", default="", help="services to run, separated by commas")
     parser.add_argument(
+        "--cluster", action="append", default=[], help="NAME=KUBECONFIG of a cluster that runs elsewhere"
+    )
+    parser.add_argument(
         "--progress-fd", type=int, default=-1, help="descriptor for progress, a JSON object a line"
     )
     parser.add_argument("--detach", action="store_true", help="go on in the background")
@@ -36,6 +39,7 @@ def main() -> int:
             name=given.name,
             tenant=given.tenant,
             services=tuple(name for name in given.services.split(",") if name),
+            clusters={name: Path(file) for name, _, file in (one.partition("=") for one in given.cluster)},
             progress=given.progress_fd,
             bound=given.bound,
         ),

@@ -5,7 +5,6 @@ is new. Calls are those of the public APIs (OpenBao "AppRole", "KV v2", "Policie
 """
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,10 +12,10 @@ from typing import Any, Final
 import httpx
 
 from nautes_localstack import openbao, rights
+from nautes_localstack.kubeconfigs import ClusterAccess
 from nautes_localstack.layout import CLUSTERS, MANAGEMENT, SERVICES, Chosen, Layout, secret, write_private
 from nautes_localstack.openbao import Request
 from nautes_localstack.parts import CLUSTER_SETUP, FORGE_SETUP, VAULT_SETUP
-from nautes_localstack.probes import certificate_authority
 
 PATIENCE: Final = 30.0
 """Seconds during which a refusal may still mean "not ready yet"."""
@@ -56,13 +55,13 @@ async def set_up_vault(layout: Layout, chosen: Chosen) -> None:
 
 async def set_up_clusters(layout: Layout, chosen: Chosen) -> None:
     """Make what an installation of Argo CD brings along, then hand the kubeconfigs over."""
-    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trust.load_verify_locations(cadata=certificate_authority(layout.kubeconfig(MANAGEMENT).read_text()))
-    headers = {"Authorization": f"Bearer {secret(layout.token(f'kubernetes-{MANAGEMENT}'))}"}
+    access = ClusterAccess.read(layout.kubeconfig(MANAGEMENT))
+    headers = {"Authorization": f"Bearer {access.token}"}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
-    url = chosen.url(f"kubernetes-{MANAGEMENT}", "https")
-    async with httpx.AsyncClient(timeout=10, trust_env=False, verify=trust, headers=headers) as client:
-        answer = await client.post(f"{url}/api/v1/namespaces", json=body)
+    async with httpx.AsyncClient(
+        timeout=10, trust_env=False, verify=access.trust(), headers=headers
+    ) as client:
+        answer = await client.post(f"{access.server}/api/v1/namespaces", json=body)
         if answer.status_code != httpx.codes.CONFLICT:
             _answered(answer)
     await store_kubeconfigs(layout, chosen)

@@ -1,7 +1,7 @@
 """The parts of the stack: what is run, how, after what, and how one sees that it works. Pure."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,13 +46,18 @@ class Part:
     stop_after: float = 5.0
 
 
-def parts(layout: Layout, chosen: Chosen, services: Sequence[str] = SERVICES) -> list[Part]:
-    """Return the parts in the order of their needs: infrastructure, then the services asked for."""
+def parts(
+    layout: Layout, chosen: Chosen, services: Sequence[str] = SERVICES, foreign: Container[str] = ()
+) -> list[Part]:
+    """Return the parts in the order of their needs: infrastructure, then the services asked for.
+
+    Clusters that are `foreign` run elsewhere and are no parts.
+    """
     infrastructure = [
         _nats(layout, chosen),
         _openbao(layout, chosen),
         _forge(layout, chosen),
-        *(_kubernetes(layout, chosen, cluster) for cluster in CLUSTERS),
+        *(_kubernetes(layout, chosen, cluster) for cluster in CLUSTERS if cluster not in foreign),
     ]
     return [*infrastructure, *(_service(layout, chosen, name) for name in SERVICES if name in services)]
 

@@ -1,14 +1,13 @@
 """Asking a part whether it works: one HTTP GET that must answer 200. TLS is verified with the part's own CA."""
 
 import asyncio
-import base64
-import binascii
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import yaml
+
+from nautes_localstack.kubeconfigs import ClusterAccess
 
 
 @dataclass(frozen=True)
@@ -42,18 +41,8 @@ async def _listens(url: httpx.URL) -> bool:
     return True
 
 
-def certificate_authority(kubeconfig: str) -> str:
-    """Return the CA (PEM) of the first cluster of a kubeconfig; raise ValueError if it names none."""
-    try:
-        encoded = yaml.safe_load(kubeconfig)["clusters"][0]["cluster"]["certificate-authority-data"]
-        return base64.b64decode(encoded, validate=True).decode()
-    except (yaml.YAMLError, KeyError, IndexError, TypeError, binascii.Error) as error:
-        raise ValueError("the kubeconfig names no certificate authority") from error
-
-
 def _trust(probe: Probe) -> ssl.SSLContext:
-    # An empty context trusts nobody and costs nothing; loading the system's authorities takes 20 ms a time.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if probe.kubeconfig is not None:
-        context.load_verify_locations(cadata=certificate_authority(probe.kubeconfig.read_text()))
-    return context
+        return ClusterAccess.read(probe.kubeconfig).trust()
+    # An empty context trusts nobody and costs nothing.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from nautes_localstack.description import (
     Progress,
     StackDescription,
 )
+from nautes_localstack.kubeconfigs import ClusterAccess
 from nautes_localstack.layout import CLUSTERS, SERVICES, Chosen, Layout, chosen, write_private
 from nautes_localstack.parts import Part, parts
 from nautes_localstack.supervisor import Child, StartError, Supervisor
@@ -45,6 +46,8 @@ class Given:
     name: str
     tenant: str
     services: Sequence[str]
+    clusters: Mapping[str, Path] = field(default_factory=dict)
+    """Kubeconfigs of clusters that run elsewhere, by the name of the one that they stand for."""
     progress: int = -1
     bound: bool = False
 
@@ -96,7 +99,8 @@ async def _supervise(
 ) -> None:
     sweep(layout)
     settled = chosen(layout, given.tenant)
-    wanted = parts(layout, settled, given.services)
+    take_over(layout, given.clusters)
+    wanted = parts(layout, settled, given.services, given.clusters)
     _refuse_taken_ports(settled, wanted)
     files.write(layout, settled, wanted)
     stop, abandon = asyncio.Event(), asyncio.Event()
@@ -125,6 +129,16 @@ async def _supervise(
         await supervisor.run(stop, abandon)
     finally:
         layout.description.unlink(missing_ok=True)
+
+
+def take_over(layout: Layout, clusters: Mapping[str, Path]) -> None:
+    """Copy the kubeconfigs of foreign clusters to where the small ones write theirs. Raises ValueError, OSError."""
+    for name, kubeconfig in clusters.items():
+        if name not in CLUSTERS:
+            raise ValueError(f"there is no cluster {name}: {', '.join(CLUSTERS)}")
+        ClusterAccess.read(kubeconfig)
+        layout.kubeconfig(name).parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(layout.kubeconfig(name), kubeconfig.read_text())
 
 
 def sweep(layout: Layout) -> list[str]:
@@ -176,17 +190,19 @@ def describe(
         nats_url=settled.url("nats", "nats"),
         nats_monitor_url=settled.url("nats-monitor"),
         vault_address=settled.url("openbao"),
-        clusters={
-            cluster: ClusterDescription(
-                url=settled.url(f"kubernetes-{cluster}", "https"), kubeconfig=layout.kubeconfig(cluster)
-            )
-            for cluster in CLUSTERS
-        },
+        clusters={cluster: _describe_cluster(layout, settled, cluster) for cluster in CLUSTERS},
         tokens={user: layout.token(user) for user in ("root", *rights.GITLAB_BOTS)},
         vault_secret_ids={role: layout.secret_id(role) for role in (*SERVICES, rights.OPERATOR)},
         nats_passwords={user: layout.nats_password(user) for user in (*SERVICES, rights.OPERATOR)},
         parts={child.part.name: _describe_part(layout, settled, child) for child in running},
     )
+
+
+def _describe_cluster(layout: Layout, settled: Chosen, cluster: str) -> ClusterDescription:
+    file = layout.kubeconfig(cluster)
+    # A small one writes its own file once it runs.
+    url = ClusterAccess.read(file).server if file.exists() else settled.url(f"kubernetes-{cluster}", "https")
+    return ClusterDescription(url=url, kubeconfig=file)
 
 
 def _describe_part(layout: Layout, settled: Chosen, child: Child) -> PartDescription:

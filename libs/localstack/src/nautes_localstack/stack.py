@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -66,11 +66,13 @@ class Stack:
         *,
         services: bool | Sequence[str] = True,
         tenant: str = "",
+        clusters: Mapping[str, Path] | None = None,
         bound: bool = False,
     ) -> StackDescription:
         """Start the stack in the background and return when every part has answered.
 
         `services`: all five, none, or those named. `tenant` is chosen by the first start ("acme" if empty).
+        `clusters`: kubeconfigs of clusters that run elsewhere and are used instead of the small ones of their names.
         With `bound` the stack stops when the calling process ends. Raises StackError when it is running
         already or does not come up; then nothing of it is left running.
         """
@@ -82,6 +84,7 @@ class Stack:
         command = [
             *(sys.executable, "-P", "-m", "nautes_localstack", "--state", str(self.layout.root)),
             *("--name", self.name, "--tenant", tenant, "--services", ",".join(wanted)),
+            *(f"--cluster={cluster}={file.resolve()}" for cluster, file in (clusters or {}).items()),
             *("--progress-fd", str(writing), "--bound" if bound else "--detach"),
         ]
         with self.layout.log("supervisor").open("ab") as log, os.fdopen(reading, encoding="utf-8") as lines:

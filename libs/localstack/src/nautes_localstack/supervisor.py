@@ -168,7 +168,10 @@ class Supervisor:
 
     async def _needs(self, names: Sequence[str]) -> None:
         for name in names:
-            await (self._done[name] if name in self._done else self.children[name].ready).wait()
+            if name in self._done:
+                await self._done[name].wait()
+            elif name in self.children:  # What is no child runs elsewhere, and was there before us.
+                await self.children[name].ready.wait()
 
     async def _start(self, child: Child) -> asyncio.subprocess.Process:
         part = child.part
