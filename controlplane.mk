@@ -2,7 +2,7 @@
 SUPPORT := PYTHONPATH=tests $(RUN)/python -m support
 CONTROLPLANE_SUITES := tests/controlplane tests/integration/test_kubernetes_target.py tests/integration/test_kubernetes_contract.py \
   tests/integration/test_tekton_engine.py tests/integration/test_argocd_objects.py tests/integration/test_cluster_registrar_clusters.py \
-  tests/contract/test_deployer.py tests/contract/test_pipeline_engine.py
+  tests/contract/test_deployer.py tests/contract/test_pipeline_engine.py tests/conformance
 
 .PHONY: demo-real controlplane controlplane-up controlplane-down test-controlplane
 controlplane: .venv/ready

@@ -50,10 +50,10 @@ class Cluster:
     def apply(self, path: str, body, manager: str = "one", **params) -> httpx.Response:
         return self.patch(path, body, "apply-patch+yaml", fieldManager=manager, **params)
 
-    def eventually(self, path: str, holds) -> httpx.Response:
+    def eventually(self, path: str, holds, http=None) -> httpx.Response:
         """Return the first answer for which `holds`."""
         deadline = time.monotonic() + PATIENCE
-        while not holds(answer := self.http.get(path)):
+        while not holds(answer := (http or self.http).get(path)):
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.02)
         return answer

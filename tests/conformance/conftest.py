@@ -64,7 +64,7 @@ def server(request, tmp_path_factory):
         yield Server(*named, local=False)
         return
     with start_kubernetes(tmp_path_factory.mktemp("conformance"), "conformance") as running:
-        yield Server(running.url, running.token, running.ca_file.read_text(), local=True)
+        yield Server(running.url, running.token, running.ca_file.read_text(), local=not running.is_real)
 
 
 @pytest.fixture(scope="session")

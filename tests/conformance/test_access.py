@@ -99,7 +99,8 @@ def test_a_deleted_account_is_nobody(cluster, namespace, robot):
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/robot"
     assert robot.get("/version").status_code == 200
     cluster.http.delete(path)
-    assert robot.get("/version").status_code == 401
+    # A server may go on believing a token for the ten seconds that it remembers it.
+    cluster.eventually("/version", lambda answer: answer.status_code == 401, robot)
     cluster.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "robot"}})
     assert robot.get("/version").status_code == 401
 
@@ -187,7 +188,7 @@ def test_who_may_not_impersonate_stays_outside(namespace, robot):
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     answer = robot.get(path, headers={"Impersonate-User": f"system:serviceaccount:{namespace}:default"})
     assert answer.status_code == 403
-    assert 'cannot impersonate resource "serviceaccounts"' in answer.json()["message"]
+    assert "cannot impersonate" in answer.json()["message"]
     assert (
         robot.get(
             path, headers={"Impersonate-User": "admin", "Impersonate-Group": "system:masters"}

@@ -2,18 +2,19 @@
 
 The suites start a Kubernetes API by `support.kubernetes.start_kubernetes`. This plugin gives them that module with
 the same face over real clusters, which start once, when first asked for, and are put back after each test. On each
-are the custom resources of Argo CD and all of Tekton but its controller, so that what is written stays as it is.
+are the custom resources of Argo CD and all of Tekton but its controller, so that what is written stays as it is;
+the one for the conformance suite is bare, as the one was that the recordings were made with.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Self
+from typing import ClassVar, Self
 
 import pytest
 
@@ -23,6 +24,7 @@ from support.controlplane_etcd import Etcd, Kept
 from support.processes import Process
 
 NAMES = ("management", "build-east")
+BARE = "conformance"
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Lent:
     process: Process
     etcd: Etcd
     kept: Kept
+    is_real: ClassVar[bool] = True
 
     def stop(self) -> None:
         """Put the cluster back to how it was lent."""
@@ -54,11 +57,19 @@ class Pool:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._etcd: Etcd | None = None
+        self._folder = Path()
         self._kept: dict[str, tuple[Cluster, Kept]] = {}
 
-    def start_kubernetes(self, _tmp_path: Path, name: str = "build-east") -> Lent:
-        """Lend a cluster; all start with the first."""
-        etcd = self._etcd or self._start()
+    def start_kubernetes(self, _tmp_path: Path, name: str = "build-east", **special: object) -> Lent:
+        """Lend a cluster; those with Tekton and Argo CD all start with the first of them.
+
+        Skips where a server is wanted that behaves specially, or that is the test's own to kill.
+        """
+        if special or name not in (*NAMES, BARE):
+            pytest.skip("what is asked of the small server here is not asked of a shared one")
+        etcd = self._etcd or self._start_etcd()
+        if name not in self._kept:
+            self._start(NAMES if name in NAMES else [name])
         cluster, kept = self._kept[name]
         return Lent(
             cluster.url, cluster.token, cluster.ca_file, cluster.kubeconfig, cluster.process, etcd, kept
@@ -68,22 +79,27 @@ class Pool:
         """Stop everything."""
         self._stack.close()
 
-    def _start(self) -> Etcd:
-        if reason := controlplane.absent("tekton-webhook"):
+    def _start_etcd(self) -> Etcd:
+        if reason := controlplane.absent():
             pytest.skip(reason)
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="controlplane-")))
-        self._etcd = self._stack.enter_context(controlplane.start_etcd(folder / "etcd"))
-        with ThreadPoolExecutor() as pool:
-            clusters = list(pool.map(lambda name: self._prepared(folder / name, name), NAMES))
-        for cluster in clusters:
-            self._kept[cluster.name] = (cluster, self._etcd.keep(cluster.prefix))
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="controlplane-")))
+        self._etcd = self._stack.enter_context(controlplane.start_etcd(self._folder / "etcd"))
         return self._etcd
 
-    def _prepared(self, folder: Path, name: str) -> Cluster:
+    def _start(self, names: Sequence[str]) -> None:
         assert self._etcd is not None
-        cluster = self._stack.enter_context(controlplane.start_cluster(folder, name, self._etcd))
-        controlplane_argocd.install_definitions(cluster)
-        controlplane_tekton.install(cluster)
+        with ThreadPoolExecutor() as pool:
+            clusters = list(pool.map(self._prepared, names))
+        for cluster in clusters:
+            self._kept[cluster.name] = (cluster, self._etcd.keep(cluster.prefix))
+
+    def _prepared(self, name: str) -> Cluster:
+        assert self._etcd is not None
+        started = controlplane.start_cluster(self._folder / name, name, self._etcd)
+        cluster = self._stack.enter_context(started)
+        if name != BARE:
+            controlplane_argocd.install_definitions(cluster)
+            controlplane_tekton.install(cluster)
         return cluster
 
 

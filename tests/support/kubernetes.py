@@ -7,7 +7,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from support.processes import Process, free_port, python_module
 
@@ -21,6 +21,8 @@ class LocalKubernetes:
     ca_file: Path
     kubeconfig: Path
     process: Process
+    is_real: ClassVar[bool] = False
+    """Whether this is a server of Kubernetes itself."""
 
     def start(self) -> None:
         """Start (again), with all that it kept, and wait until it is ready."""

@@ -1,4 +1,8 @@
-"""Who asks, and whether he may: tokens, impersonation, roles, and the guard against granting too much."""
+"""Who asks, and whether he may: tokens, impersonation, roles, and the guard against granting too much.
+
+A refused impersonation is worded as up to Kubernetes 1.35; from 1.36 on the server names a verb of constrained
+impersonation instead (`impersonate-on:serviceaccount:list`), which is not part of this one.
+"""
 
 import secrets
 from collections.abc import Mapping
