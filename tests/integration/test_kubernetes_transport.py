@@ -152,6 +152,23 @@ async def test_a_busy_server_says_when_to_come_back(server, client):
     assert (raised.value.code, raised.value.after) == ("kubernetes-unavailable", timedelta(seconds=7))
 
 
+async def test_a_server_that_is_busy_for_a_moment_is_asked_again(server, client):
+    """Kubernetes says so while it opens the storage of a kind ("storage is (re)initializing")."""
+    busy = answer(429, {"message": "storage is (re)initializing"}, **{"Retry-After": "0"})
+    replies = iter([busy, busy, answer(200, {"kind": "Namespace", "metadata": {"name": "apple"}})])
+
+    def reply(request):
+        return next(replies)(request)
+
+    server.reply = reply
+    assert (await client.get("Namespace", "apple"))["metadata"]["name"] == "apple"
+    server.reply = busy
+    asked = len(server.requests)
+    with pytest.raises(Retry):
+        await client.get("Namespace", "apple")
+    assert len(server.requests) - asked == 4
+
+
 async def test_an_answer_that_is_no_json_is_judged_by_its_status(server, client):
     server.reply = lambda _: web.Response(status=502, text="<html>bad gateway</html>")
     with pytest.raises(Retry):

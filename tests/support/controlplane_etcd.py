@@ -42,7 +42,7 @@ class Etcd:
         except httpx.TransportError:
             return False
 
-    def keep(self, prefix: str, *, quiet: float = 1.0) -> Kept:
+    def keep(self, prefix: str, *, quiet: float = 3.0) -> Kept:
         """Return everything under a prefix once nothing has changed for `quiet` seconds.
 
         A definition that is put back to a state from before it was established starts its storage anew.

@@ -1,7 +1,7 @@
 """The whole platform on a laptop stack of its own, and what tests do with it: push, wait, look."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -117,10 +117,10 @@ class Platform:
 
 
 @contextmanager
-def running_platform(folder: Path, name: str):
-    """Run a stack of its own, tell the demo's story on it, and stop it."""
+def running_platform(folder: Path, name: str, clusters: Mapping[str, Path] | None = None):
+    """Run a stack of its own, tell the demo's story on it, and stop it; `clusters`: kubeconfigs of other clusters."""
     stack = Stack(folder / "state", name)
-    stack.up(bound=True)
+    stack.up(bound=True, clusters=clusters)
     platform = Platform(stack, folder / "work")
     try:
         platform.story.tell()

@@ -3,13 +3,14 @@
 Objects are JSON mappings. All methods raise Retry, Blocked or Rejected and nothing else; see `errors`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from nautes_adapters.kubernetes.errors import EXPIRED, Answer, NotFound, failure_of
+from nautes_adapters.kubernetes.errors import EXPIRED, Answer, NotFound, busy_for_a_moment, failure_of
 from nautes_adapters.kubernetes.kinds import kind_of
 from nautes_adapters.kubernetes.kubeconfig import Credentials, checked_server, parse_kubeconfig
 from nautes_adapters.kubernetes.marks import FIELD_MANAGER, plain
@@ -20,6 +21,8 @@ Object = dict[str, Any]
 Objects = list[Object]
 
 _PAGE = 500
+_ATTEMPTS = 4
+"""How often a server is asked that is busy for a moment."""
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
@@ -227,9 +230,13 @@ class KubernetesClient:
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        answer = await self._transport.call(
-            method, path, query=query, body=body, content_type=content_type, headers=headers
-        )
+        for attempt in range(1, _ATTEMPTS + 1):
+            answer = await self._transport.call(
+                method, path, query=query, body=body, content_type=content_type, headers=headers
+            )
+            if attempt == _ATTEMPTS or not busy_for_a_moment(answer):
+                break
+            await asyncio.sleep(int(answer.retry_after))
         if answer.status >= 400:
             raise failure_of(answer, what)
         return answer

@@ -86,6 +86,14 @@ def _missing(body: Mapping[str, Any], message: str, what: str) -> Failure:
     return NotFound(message, what=what, code="kubernetes-missing")
 
 
+def busy_for_a_moment(answer: Answer) -> bool:
+    """Say whether nothing was done yet and asking again at once is what the server wants (as client-go does).
+
+    Kubernetes answers 429 with one second while it opens the storage of a kind that was just defined.
+    """
+    return answer.status == 429 and answer.retry_after in {"0", "1"}
+
+
 def _wait(answer: Answer) -> timedelta | None:
     if answer.retry_after.isdecimal():
         return min(timedelta(seconds=int(answer.retry_after[:6])), _MAX_WAIT)

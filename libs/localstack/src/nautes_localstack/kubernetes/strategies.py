@@ -34,6 +34,7 @@ _VALUE_RULE: Final = (
     "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation "
     "is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+_RULED: Final = ("roles.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io")
 _LEFT_OUT: Final = ("labels", "annotations", "finalizers", "ownerReferences")
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 
@@ -84,6 +85,8 @@ def tidy(resource: Resource, obj: Object) -> None:
         for name in names if part is not obj or resource.custom is None else ():
             if part.get(name) in ({}, []):
                 del part[name]
+    if resource.qualified in _RULED and not obj.get("rules"):
+        obj["rules"] = None  # Go without `omitempty`: none is written, as null.
 
 
 def fill(resource: Resource, obj: Object) -> None:

@@ -1,0 +1,76 @@
+"""Where everything is: each part listens under its own name in the Compose network, on the port it always has."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from nautes_localstack.layout import CLUSTERS, SERVICES, Chosen, Layout
+
+STATE: Final = Path("/data")
+"""What only the jobs see: all secrets, and what they were made for."""
+
+HANDOUTS: Final = Path("/handout")
+"""One volume per container below it; the container sees its own one as `OWN`."""
+
+OWN: Final = Path("/run/nautes")
+
+SERVER_DATA: Final = Path("/data")
+"""Where a server keeps its data in its own container."""
+
+KUBERNETES_STATES: Final = Path("/clusters")
+"""The folders in which the Kubernetes APIs write their kubeconfigs, by cluster."""
+
+PORTS: Final[Mapping[str, int]] = {
+    "nats": 4222,
+    "nats-monitor": 8222,
+    "openbao": 8200,
+    "openbao-cluster": 8201,
+    "forge": 8080,
+    **{f"kubernetes-{cluster}": 6443 for cluster in CLUSTERS},
+    **{f"{service}-health": 8081 for service in SERVICES},
+    "webhook-gateway": 8080,
+    "api-server": 8080,
+}
+
+OBSERVERS: Final = ("grafana",)
+CODE_HOSTS: Final = ("forge", "gitlab")
+
+CONSUMERS: Final = (
+    "nats",
+    "openbao",
+    *CODE_HOSTS,
+    *(f"kubernetes-{cluster}" for cluster in CLUSTERS),
+    *SERVICES,
+    *OBSERVERS,
+)
+"""Every container that is handed something."""
+
+
+class Named(Chosen):
+    """Addresses by name instead of by loopback port. `code_host` is `forge`, or `gitlab` in profile `full`."""
+
+    code_host: str = "forge"
+
+    def url(self, endpoint: str, scheme: str = "http") -> str:
+        """Return the address of an endpoint without a trailing slash."""
+        if endpoint == "forge" and self.code_host == "gitlab":
+            return f"{scheme}://gitlab"
+        host = endpoint.removesuffix("-monitor").removesuffix("-health").removesuffix("-cluster")
+        return f"{scheme}://{host}:{self.ports[endpoint]}"
+
+
+def named(tenant: str, code_host: str = "forge") -> Named:
+    """Return the addresses of a stack."""
+    return Named(tenant=tenant, ports=dict(PORTS), code_host=code_host)
+
+
+def layout() -> Layout:
+    """Return where the jobs keep what they keep."""
+    return Layout(STATE)
+
+
+def handout(consumer: str, file: str) -> Path:
+    """Return where a job writes what a container is to see; raise ValueError for a container without a volume."""
+    if consumer not in CONSUMERS:
+        raise ValueError(f"nothing is handed out to {consumer}")
+    return HANDOUTS / consumer / file
