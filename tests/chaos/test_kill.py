@@ -72,5 +72,13 @@ def test_a_killed_bus_loses_nothing_that_was_pushed(platform):
     wait_until(lambda: settled(platform), timeout=60, what="every scope being done")
 
 
+def test_pushes_that_found_no_gateway_are_answered_late_instead_of_never(platform):
+    """GitLab repeats no call; the reconciler finds what failed and has it sent again."""
+    platform.stack.kill("webhook-gateway", hold=True)
+    commits = push_some(platform, 3)  # with a fourth failure GitLab would rest the hook for a minute
+    platform.stack.release("webhook-gateway")
+    every_run_exactly_once(platform, commits)
+
+
 def stored(platform, commits):
     return [one for one in platform.api.get("/deliveries")["items"] if one["after"] in commits]

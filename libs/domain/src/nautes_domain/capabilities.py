@@ -95,6 +95,14 @@ class CodeHost(Protocol):
         ...
 
 
+class LostCalls(Protocol):
+    """Hook calls of the code host that nobody took, for hosts that do not repeat them by themselves."""
+
+    async def resend(self, project_id: int) -> int:
+        """Have them made again, with their ids; return how many. Raises Retry where the host limits that."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
     """A secret's fields and its version. The repr shows neither."""

@@ -156,7 +156,12 @@ def _own(layout: Layout, chosen: Chosen, name: str) -> dict[str, str]:
                 "NAUTES_GATEWAY__SPOOL_DIR": str(layout.data(name)),
             }
         case "reconciler":
-            return {**kubeconfig, "NAUTES_GATEWAY_URL": chosen.url("webhook-gateway")}
+            return {
+                **kubeconfig,
+                "NAUTES_GATEWAY_URL": chosen.url("webhook-gateway"),
+                # On a laptop somebody is watching.
+                "NAUTES_CATCH_UP": "PT10S",
+            }
         case "cluster-registrar":
             return kubeconfig
         case "api-server":

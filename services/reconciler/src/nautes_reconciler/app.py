@@ -4,7 +4,7 @@ from functools import partial
 from time import perf_counter
 
 from nautes_adapters.argocd import ArgoDeployer, ArgoTarget
-from nautes_adapters.gitlab import GitLabCodeHost, GitLabSpace
+from nautes_adapters.gitlab import GitLabCodeHost, GitLabLostCalls, GitLabSpace
 from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesClient, KubernetesTarget, ProductSpaces
 from nautes_adapters.tekton import TektonEngine
 from nautes_adapters.vault import VaultSecretStore, VaultSession
@@ -13,6 +13,7 @@ from nautes_domain.capabilities import SecretStore, StoredSecret
 from nautes_domain.events import PARTITIONS, Delivery, Fact
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from nautes_reconciler.assigning import HOOK_MOUNT, Assigning, Systems
+from nautes_reconciler.catching_up import CatchingUp
 from nautes_reconciler.clusters import Cluster, Clusters
 from nautes_reconciler.declaring import Declaring
 from nautes_reconciler.deliveries import Deliveries
@@ -58,7 +59,16 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
             deliveries.handle,
             model=Delivery,
         )
+    lost_calls = _lost_calls(settings, context)
+    context.every(settings.catch_up, CatchingUp(lost_calls, declarations, context.log))
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
+
+
+def _lost_calls(settings: ReconcilerSettings, context: ServiceContext) -> GitLabLostCalls:
+    token = read_secret(settings.gitlab.token_file).get_secret_value()
+    calls = GitLabLostCalls(settings.gitlab.url, token, gateway_url=settings.gateway_url)
+    context.on_stop(calls.close)
+    return calls
 
 
 def _systems(settings: ReconcilerSettings, context: ServiceContext) -> Systems:

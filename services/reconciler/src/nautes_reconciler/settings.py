@@ -22,5 +22,7 @@ class ReconcilerSettings(ServiceSettings):
     management: ManagementSettings
     gateway_url: str
     """Address of the webhook gateway as the code host reaches it, without a trailing slash."""
+    catch_up: timedelta = timedelta(minutes=2)
+    """How often the code host is asked for hook calls that it made in vain."""
     resync: timedelta = timedelta(minutes=5)
     """How often every scope is looked at without being asked: drift repair and catch-up."""

@@ -79,6 +79,18 @@ class GitLabApi:
             raise
         return [_object(row, path) for row in found]
 
+    async def newest(self, path: str, /, **query: Any) -> list[Json]:
+        """Return the first page of a list, at most 100 rows; an empty list if its parent does not exist (404)."""
+        try:
+            found: Any = await self._call(
+                path, lambda: self._client.http_list(path, query_data=query, get_all=False)
+            )
+        except Refused as refused:
+            if refused.status == 404:
+                return []
+            raise
+        return [_object(row, path) for row in found]
+
     async def post(self, path: str, body: Json, *, secret: bool = False) -> Json:
         """Create something, or do what the path says. `secret` keeps the answer's text out of errors."""
         answer = await self._call(
