@@ -18,7 +18,7 @@ from support.processes import Process
 from support.shared import shared_data
 
 NAMESPACE: Final = "argocd"
-PROGRAMS: Final = ("argocd", "redis")
+PROGRAMS: Final = ("argocd", "redis", "kustomize")
 _ACCOUNT = "argocd-application-controller"
 _BASE = MANIFESTS / "argocd" / "base"
 

@@ -72,7 +72,7 @@ def run_beside(
     log: str = "",
 ) -> Process:
     """Start a program that belongs to a cluster and ends with it; its output is in `<log>.log`."""
-    settings = {"PATH": os.environ["PATH"], "HOME": str(cluster.folder), **environment}  # noqa: TID251 - what a program needs to start
+    settings = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(cluster.folder), **environment}  # noqa: TID251 - what a program needs to start
     file = cluster.folder / f"{log or command[0]}.log"
     process = Process([str(BIN / command[0]), *command[1:]], file, settings)
     process.start(ready, timeout=60)

@@ -69,6 +69,7 @@ PROGRAMS: Final = (
         "-X github.com/argoproj/argo-cd/v3/common.version=3.1.9",
     ),
     Program("redis", "redis", ".", 5),
+    Program("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5", 40),
 )  # fmt: skip
 
 MANIFEST_FOLDERS: Final[Mapping[str, tuple[str, str]]] = {
