@@ -69,6 +69,10 @@ class Product:
         found = await self.worker.get("ConfigMap", "settings", self.name)
         return found and found["data"]["colour"]
 
+    async def objects(self):
+        kinds = (("Application", self.application), ("AppProject", self.name))
+        return [await self.management.get(kind, name, "argocd") for kind, name in kinds]
+
     async def state(self):
         found = await self.management.get("Application", self.application, "argocd")
         return found.get("status", {})
@@ -160,13 +164,14 @@ async def test_a_change_by_hand_is_put_right_and_what_left_git_goes(product):
     await until(lambda: is_colour(product, None), product.state)
 
 
-async def test_rights_in_manifests_are_refused_by_the_project(product):
+async def test_rights_in_manifests_are_refused(product):
     await product.push({f"{FOLDER}/role.yaml": ROLE})
     await product.declare((product.deployment,))
 
     async def refused():
-        operation = (await product.state()).get("operationState", {})
-        return "not permitted in project" in str(operation)
+        """Argo CD's project forbids it, and our deployer's account could not even read it; either may come first."""
+        found = str(await product.state())
+        return "not permitted in project" in found or 'cannot get resource "roles"' in found
 
     await until(refused, product.state)
     names = {one["metadata"]["name"] for one in await product.worker.list("Role", product.name)}
@@ -179,10 +184,9 @@ async def test_what_is_withdrawn_goes_with_all_that_it_deployed(product):
     await product.declare(())
 
     async def gone():
-        kinds = (("Application", product.application), ("AppProject", product.name))
-        return [await product.management.get(kind, name, "argocd") for kind, name in kinds] == [None, None]
+        return await product.objects() == [None, None]
 
-    await until(gone, "the Application and its project are gone")
+    await until(gone, product.objects)
     assert await product.colour() is None
 
 

@@ -57,6 +57,9 @@ def _placed(obj: dict[str, Any]) -> dict[str, Any]:
         subject["namespace"] = NAMESPACE
     if obj["metadata"]["name"] == "argocd-secret":
         obj["stringData"] = {"server.secretkey": secrets.token_hex(16)}
+    if obj["metadata"]["name"] == "argocd-cm":
+        # As our deployer's rights need it: see `nautes_adapters.kubernetes.rights.DEPLOYER_RULES`.
+        obj["data"] = {**obj.get("data", {}), "resource.respectRBAC": "normal"}
     return obj
 
 

@@ -1,13 +1,14 @@
 """Argo CD as deployer and as reconcile target: objects in its namespace on the management cluster."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from nautes_adapters.argocd import state
 from nautes_adapters.kubernetes import KubernetesClient, ObjectsTarget, owner
 from nautes_domain.capabilities import Deployment
-from nautes_domain.failures import Blocked, Rejected
-from nautes_domain.plan import Spec, State
+from nautes_domain.failures import Blocked, Rejected, Retry
+from nautes_domain.plan import Action, Spec, State, Verb
 
 REFRESH: Final = "argocd.argoproj.io/refresh"
 """Argo CD looks at Git at once when it sees this, and removes it (Argo CD, "Annotations and Labels")."""
@@ -60,6 +61,23 @@ class ArgoTarget(ObjectsTarget):
         if "finalizers" in metadata:
             metadata["finalizers"] = [one for one in metadata["finalizers"] if one == state.FINALIZER]
         return {**spec, "metadata": metadata}
+
+
+    async def apply(self, action: Action) -> None:
+        """Make one change. Retry while a project that is to go has Applications: they could not be cleaned up.
+
+        Argo CD's own finalizer for projects would do, were it not looked at again only with the next resync.
+        """
+        if action.verb is Verb.DELETE and action.ref.kind == "AppProject":
+            left = await self.client.list("Application", state.NAMESPACE)
+            if any(one["spec"].get("project") == action.ref.name for one in left):
+                raise Retry(
+                    "its Applications are still being removed",
+                    after=timedelta(seconds=2),
+                    what=str(action.ref),
+                    code="project-in-use",
+                )
+        await super().apply(action)
 
 
 def _absent(application: str) -> Blocked:

@@ -14,7 +14,7 @@ SYSTEM: Final = "argocd"
 NAMESPACE: Final = "argocd"
 KINDS: Final = ("AppProject", "Application")
 FINALIZER: Final = "resources-finalizer.argocd.argoproj.io"
-"""On an Application: what was deployed goes with it. On an AppProject: it stays while Applications need it."""
+"""On an Application: what was deployed goes with it."""
 
 _GLOB = re.compile(r"[*?\[\]{}!\\]|\s")
 """Project sources are glob patterns, and `!` denies (Argo CD, "Projects"); a URL of ours is neither."""
@@ -55,7 +55,7 @@ def _project(product: str, deployments: Iterable[Deployment]) -> dict[str, Any]:
         {(names.label(one.cluster), names.label(n)) for one in deployments for n in one.namespaces}
     )
     return {
-        "metadata": {"finalizers": [FINALIZER]},
+        "metadata": {},
         "spec": {
             "description": f"Product {product}",
             "sourceRepos": sources,
