@@ -62,7 +62,6 @@ class ArgoTarget(ObjectsTarget):
             metadata["finalizers"] = [one for one in metadata["finalizers"] if one == state.FINALIZER]
         return {**spec, "metadata": metadata}
 
-
     async def apply(self, action: Action) -> None:
         """Make one change. Retry while a project that is to go has Applications: they could not be cleaned up.
 
