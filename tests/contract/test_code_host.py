@@ -162,6 +162,20 @@ async def test_a_status_may_be_repeated_and_move_on(world, project):
     await world.host.set_status(project.id, commit, done)
 
 
+async def test_the_newest_status_of_a_name_is_read_back(world, project):
+    commit = await world.commit(project, "main", {"a.yaml": b"1"})
+    assert await world.host.status(project.id, commit, "nautes/build") is None
+    for state in (CommitState.PENDING, CommitState.FAILED, CommitState.RUNNING):
+        status = CommitStatus(state, "nautes/build", f"it is {state}", "main")
+        await world.host.set_status(project.id, commit, status)
+    await world.host.set_status(project.id, commit, CommitStatus(CommitState.SUCCESS, "other", "x", "main"))
+    for ref in ("", "main"):
+        found = await world.host.status(project.id, commit, "nautes/build", ref)
+        assert (found.state, found.description) == (CommitState.RUNNING, "it is running")
+    assert await world.host.status(project.id, commit, "nautes/build", "elsewhere") is None
+    assert await world.host.status(project.id, NOWHERE, "nautes/build") is None
+
+
 async def test_a_status_of_no_commit_is_refused(world, project):
     await world.commit(project, "main", {"a.yaml": b"1"})
     with pytest.raises(Rejected):

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesTarget, ProductSpa
 from nautes_adapters.memory import MemoryPipelineEngine
 from nautes_adapters.tekton import TektonEngine
 from nautes_domain.capabilities import RunRequest, Space
-from nautes_domain.failures import Rejected
+from nautes_domain.effects import Cause
+from nautes_domain.failures import Rejected, Retry
 from nautes_domain.plan import Action, Verb
+from nautes_domain.runs import Progress, RunPhase
+from support import tekton
 from support.crd_schemas import problems
 from support.local_cluster import clusters
 
@@ -24,6 +29,24 @@ REQUEST = RunRequest(
     annotations={"nautes.io/delivery": "d-1"},
     params={"revision": "0a1b", "ref": "refs/heads/main"},
 )
+OURS = replace(
+    REQUEST,
+    labels={
+        "app.kubernetes.io/managed-by": "nautes",
+        "nautes.io/runtime": "apple-ci",
+        "nautes.io/product": "orchard",
+    },
+    annotations={
+        "nautes.io/cause": "d-1",
+        "nautes.io/project-id": "7",
+        "nautes.io/repository": "orchard/apple-api-src",
+        "nautes.io/ref": "refs/heads/main",
+        "nautes.io/commit": "0a1b" * 10,
+        "nautes.io/actor": "eve",
+    },
+)
+"""A request with all the marks that triggers put on it."""
+
 SPACE = Space(
     "orchard", "apple-ci", "build-east", "apple-ci", "apple-builder", may_run=True, entity="Runtime/apple-ci"
 )
@@ -47,6 +70,20 @@ spec:
 """
 
 
+START, END = datetime(2026, 5, 4, 2, 0, 11, tzinfo=UTC), datetime(2026, 5, 4, 2, 1, 23, tzinfo=UTC)
+MEMORY_WORDS = {
+    RunPhase.RUNNING: ("Running", ""),
+    RunPhase.SUCCEEDED: ("Succeeded", ""),
+    RunPhase.FAILED: ("Failed", "task unit: exited with code 3"),
+    RunPhase.CANCELLED: ("Cancelled", "somebody cancelled it"),
+}
+TEKTON_WORDS = {
+    RunPhase.RUNNING: tekton.RUNNING,
+    RunPhase.SUCCEEDED: tekton.SUCCEEDED,
+    RunPhase.CANCELLED: tekton.CANCELLED,
+}
+
+
 @dataclass
 class Harness:
     """An engine, a good file of its kind, and how to read a run of its kind."""
@@ -55,6 +92,9 @@ class Harness:
     source: bytes
     read: Callable[[Any], dict[str, Any]]
     started: Callable[[], Awaitable[list[str]]]
+    move: Callable[[RunRequest, RunPhase], Awaitable[None]]
+    """Play the part of what runs the run: started at 02:00:11, ended 72 seconds later."""
+    remove: Callable[[RunRequest], Awaitable[None]]
 
 
 def read_memory(run):
@@ -82,7 +122,15 @@ async def in_memory():
     async def started():
         return [name for _, name in engine.runs]
 
-    return Harness(engine, source, read_memory, started)
+    async def move(request, phase):
+        reason, message = MEMORY_WORDS[phase]
+        progress = Progress(phase, reason, message, START, END if phase.final else None)
+        await engine.move(request.namespace, request.name, progress)
+
+    async def remove(request):
+        await engine.remove(request.namespace, request.name)
+
+    return Harness(engine, source, read_memory, started, move, remove)
 
 
 async def on_tekton(client):
@@ -94,7 +142,16 @@ async def on_tekton(client):
     async def started():
         return [one["metadata"]["name"] for one in await client.list("PipelineRun", "apple-ci")]
 
-    return Harness(TektonEngine(client), TEKTON_FILE, read_tekton, started)
+    async def move(request, phase):
+        if phase is RunPhase.FAILED:
+            await tekton.play_failure(client, request.namespace, request.name)
+        else:
+            await tekton.play(client, request.namespace, request.name, TEKTON_WORDS[phase])
+
+    async def remove(request):
+        await client.delete("PipelineRun", request.name, request.namespace)
+
+    return Harness(TektonEngine(client), TEKTON_FILE, read_tekton, started, move, remove)
 
 
 @pytest.fixture(params=["memory", "tekton"])
@@ -158,6 +215,130 @@ async def test_different_names_are_different_runs(harness):
     assert await harness.engine.start(REQUEST, built(harness)) is True
     assert await harness.engine.start(other, built(harness, other)) is True
     assert sorted(await harness.started()) == sorted([REQUEST.name, other.name])
+
+
+async def start(harness, request=OURS):
+    assert await harness.engine.start(request, built(harness, request)) is True
+
+
+async def met(runs, *phases, name=OURS.name):
+    """Take states until the run was met in these phases, in this order; return the last."""
+    wanted = list(phases)
+    async for state in runs:
+        if state.name == name and state.phase is wanted[0]:
+            del wanted[0]
+        if not wanted:
+            return state
+    raise AssertionError("following ended")
+
+
+async def test_a_run_says_whose_it_is(harness):
+    await start(harness)
+    async with aclosing(harness.engine.follow()) as runs:
+        state = await met(runs, RunPhase.PENDING)
+    assert (state.namespace, state.product, state.runtime) == ("apple-ci", "orchard", "apple-ci")
+    assert (state.project_id, state.commit, state.ref, state.reported) == (7, "0a1b" * 10, "main", "")
+    assert state.uid
+    assert state.cause == Cause(
+        delivery="d-1",
+        repository="orchard/apple-api-src",
+        ref="refs/heads/main",
+        commit="0a1b" * 10,
+        actor="eve",
+    )
+
+
+async def test_a_run_that_is_started_later_is_followed_to_its_end(harness):
+    async with aclosing(harness.engine.follow()) as runs:
+        await start(harness)
+        pending = await met(runs, RunPhase.PENDING)
+        assert pending.progress.started_at is None
+        await harness.move(OURS, RunPhase.RUNNING)
+        running = await met(runs, RunPhase.RUNNING)
+        assert (running.progress.started_at, running.progress.finished_at) == (START, None)
+        await harness.move(OURS, RunPhase.SUCCEEDED)
+        done = await met(runs, RunPhase.SUCCEEDED)
+        assert done.progress.duration == END - START
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "words"),
+    [(RunPhase.FAILED, "Failed", "task unit: "), (RunPhase.CANCELLED, "Cancelled", "cancelled")],
+)
+async def test_an_end_that_is_no_success_says_why(harness, phase, reason, words):
+    await start(harness)
+    async with aclosing(harness.engine.follow()) as runs:
+        await harness.move(OURS, phase)
+        state = await met(runs, phase)
+    assert state.progress.reason == reason
+    assert words in state.progress.message
+
+
+async def test_what_happened_while_nobody_followed_is_told_first(harness):
+    other = replace(OURS, name="apple-ci-ffffffffffffffffffff")
+    await start(harness)
+    await start(harness, other)
+    await harness.move(OURS, RunPhase.RUNNING)
+    await harness.move(OURS, RunPhase.SUCCEEDED)
+    async with aclosing(harness.engine.follow()) as runs:
+        found = {(await anext(runs)).name: None for _ in range(2)}
+    assert found.keys() == {OURS.name, other.name}
+    async with aclosing(harness.engine.follow()) as runs:
+        await met(runs, RunPhase.SUCCEEDED)
+
+
+async def test_what_was_reported_is_remembered_on_the_run(harness):
+    await start(harness)
+    async with aclosing(harness.engine.follow()) as runs:
+        state = await met(runs, RunPhase.PENDING)
+        assert state.is_news
+        await harness.engine.mark_reported(state)
+        assert not (await anext(runs)).is_news
+        await harness.move(OURS, RunPhase.RUNNING)
+        assert (await met(runs, RunPhase.RUNNING)).is_news
+    async with aclosing(harness.engine.follow()) as runs:
+        assert (await met(runs, RunPhase.RUNNING)).reported == "pending"
+
+
+async def test_a_run_that_is_deleted_before_its_end_was_cancelled(harness):
+    await start(harness)
+    async with aclosing(harness.engine.follow()) as runs:
+        await harness.move(OURS, RunPhase.RUNNING)
+        await met(runs, RunPhase.RUNNING)
+        await harness.remove(OURS)
+        state = await met(runs, RunPhase.CANCELLED)
+    assert (state.progress.reason, state.is_news) == ("Deleted", True)
+    await harness.engine.mark_reported(state)
+
+
+async def test_a_run_of_the_same_name_is_not_marked_in_place_of_a_deleted_one(harness):
+    await start(harness)
+    async with aclosing(harness.engine.follow()) as runs:
+        await met(runs, RunPhase.PENDING)
+        await harness.remove(OURS)
+        gone = await met(runs, RunPhase.CANCELLED)
+        await start(harness)
+        with suppress(Rejected, Retry):
+            await harness.engine.mark_reported(gone)
+        again = await met(runs, RunPhase.PENDING)
+    assert (again.reported, again.uid != gone.uid) == ("", True)
+
+
+async def test_runs_without_our_marks_are_nobodys(harness):
+    unmarked = replace(OURS, name="apple-ci-00000000000000000000", annotations={})
+    await start(harness, unmarked)
+    await start(harness)
+    async with aclosing(harness.engine.follow()) as runs:
+        assert (await anext(runs)).name == OURS.name
+
+
+async def test_two_who_follow_are_told_the_same(harness):
+    async with aclosing(harness.engine.follow()) as one, aclosing(harness.engine.follow()) as two:
+        await start(harness)
+        for runs in (one, two):
+            await met(runs, RunPhase.PENDING)
+        await harness.move(OURS, RunPhase.SUCCEEDED)
+        assert await met(one, RunPhase.SUCCEEDED) == await met(two, RunPhase.SUCCEEDED)
 
 
 RUNS = [

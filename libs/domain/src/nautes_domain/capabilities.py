@@ -5,13 +5,14 @@ Targets (`reconcile.Target`) do what is declared; these protocols are for what i
 All methods raise Retry (unreachable, busy), Blocked or Rejected, never a client library's error.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
 from nautes_domain.plan import State
+from nautes_domain.runs import RunState
 
 
 class CommitState(StrEnum):
@@ -88,6 +89,10 @@ class CodeHost(Protocol):
 
     async def set_status(self, project_id: int, commit: str, status: CommitStatus) -> None:
         """Report on a commit. Repeating a status, or a transition that the host refuses, is no error."""
+        ...
+
+    async def status(self, project_id: int, commit: str, name: str, ref: str = "") -> CommitStatus | None:
+        """Return the newest status of a name beside a commit, None if there is none; `ref` narrows it down."""
         ...
 
     async def whose(self, token: str) -> Person | None:
@@ -170,6 +175,18 @@ class PipelineEngine(Protocol):
 
     async def start(self, request: RunRequest, run: Mapping[str, Any]) -> bool:
         """Create the run under the account's rights. False if it was already there."""
+        ...
+
+    def follow(self) -> AsyncGenerator[RunState, None]:
+        """Yield every run of ours as it is now, then each again as it changes, without end.
+
+        A state may come twice. A run that is deleted before its end comes once more, as cancelled. Raises the
+        failures of the cluster; followed anew, nothing is missing but what was deleted in between.
+        """
+        ...
+
+    async def mark_reported(self, run: RunState) -> None:
+        """Write on the run that its phase was reported. A run that is gone is no error."""
         ...
 
 

@@ -155,6 +155,7 @@ def _run(
         },
         annotations={
             "nautes.io/cause": delivery.id,
+            "nautes.io/project-id": str(delivery.project_id),
             "nautes.io/repository": delivery.project,
             "nautes.io/ref": delivery.ref,
             "nautes.io/commit": delivery.checkout_sha,

@@ -1,5 +1,6 @@
 """Wires the reconciler: the only module that names concrete tools."""
 
+from collections.abc import Collection
 from functools import partial
 from time import perf_counter
 
@@ -18,7 +19,9 @@ from nautes_reconciler.clusters import Cluster, Clusters
 from nautes_reconciler.declaring import Declaring
 from nautes_reconciler.deliveries import Deliveries
 from nautes_reconciler.desired import Addresses
+from nautes_reconciler.following import Follower
 from nautes_reconciler.records import Declarations
+from nautes_reconciler.results import Results
 from nautes_reconciler.runs import Starter
 from nautes_reconciler.settings import ReconcilerSettings
 from nautes_reconciler.waking import concerned
@@ -62,6 +65,16 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
     lost_calls = _lost_calls(settings, context)
     context.every(settings.catch_up, CatchingUp(lost_calls, declarations, context.log))
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
+    _follow(context, systems, declarations)
+
+
+def _follow(context: ServiceContext, systems: Systems, declarations: Declarations) -> None:
+    async def declared() -> Collection[str]:
+        return (await declarations.tenant()).clusters
+
+    results = Results(systems.code_host, declarations, context.bus, now=context.now, clock=perf_counter)
+    follower = Follower(systems.clusters, declared, results, context.locks, context.log)
+    context.every(1.0, follower.run)  # it has no end; should it break, it begins again after a second
 
 
 def _lost_calls(settings: ReconcilerSettings, context: ServiceContext) -> GitLabLostCalls:

@@ -56,11 +56,10 @@ class Starter:
             action = Action(Verb.CREATE, ref, None, built, run.considered.reason, entity)
             created = await engine.start(request, built)
         except Failure as failure:
-            await self._report(run, delivery, failure)
+            await self._refuse(run, delivery, failure)
             seconds = self._clock() - began
             return Done(_ended(run.considered, failure), action, failure=failure, seconds=seconds)
         seconds = self._clock() - began
-        await self._report(run, delivery, None)
         considered = _settled(run.considered, already=not created)
         return Done(considered, action, already=not created, seconds=seconds)
 
@@ -95,17 +94,16 @@ class Starter:
             )
         return await self._code_host.read(project.project_id, run.path, commit)
 
-    async def _report(self, run: RunToStart, delivery: Delivery, failure: Failure | None) -> None:
-        """Put a status beside the pushed commit. A failure that will be tried again is not shown as final."""
-        name = f"nautes/{run.considered.runtime}"
-        short = delivery.branch or delivery.tag
-        if failure is None:
-            words = f"PipelineRun {run.request.name} on {run.cluster}"
-            status = CommitStatus(CommitState.PENDING, name, words, ref=short)
-        elif isinstance(failure, Rejected):
-            status = CommitStatus(CommitState.FAILED, name, str(failure)[:250], ref=short)
-        else:
+    async def _refuse(self, run: RunToStart, delivery: Delivery, failure: Failure) -> None:
+        """Put a refusal beside the pushed commit. What will be tried again is not shown as final.
+
+        What became of a run that was created is told by who follows it, `results`: two writers of one
+        status would overtake each other.
+        """
+        if not isinstance(failure, Rejected):
             return
+        name, short = f"nautes/{run.considered.runtime}", delivery.branch or delivery.tag
+        status = CommitStatus(CommitState.FAILED, name, str(failure)[:250], ref=short)
         await self._code_host.set_status(delivery.project_id, delivery.checkout_sha, status)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
 from nautes_adapters.gitlab.archive import DEFAULT_LIMITS, Limits, manifests
 from nautes_adapters.gitlab.errors import DENIED, Refused
-from nautes_domain.capabilities import CommitStatus, HostedProject, Person
+from nautes_domain.capabilities import CommitState, CommitStatus, HostedProject, Person
 from nautes_domain.failures import Rejected
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
@@ -107,6 +107,27 @@ class GitLabCodeHost:
         except Refused as refused:
             if "Cannot transition status" not in refused.answer:
                 raise
+
+    async def status(self, project_id: int, commit: str, name: str, ref: str = "") -> CommitStatus | None:
+        """Return the newest status of a name, None if there is none or its state is not one that we set.
+
+        GitLab API, "List the statuses of a commit": the latest only, of a name, of a ref.
+        """
+        self._check_commit(commit)
+        path = f"/projects/{project_id:d}/repository/commits/{commit}/statuses"
+        rows = await self._api.rows(path, name=name, **({"ref": ref} if ref else {}))
+        if not rows:
+            return None
+        newest = max(rows, key=lambda row: int(row["id"]))
+        if newest["status"] not in set(CommitState):
+            return None
+        return CommitStatus(
+            state=CommitState(newest["status"]),
+            name=str(newest["name"]),
+            description=str(newest.get("description") or ""),
+            ref=str(newest.get("ref") or ""),
+            url=str(newest.get("target_url") or ""),
+        )
 
     async def whose(self, token: str) -> Person | None:
         """Return who a token belongs to, asked with that token alone; None if GitLab does not know it."""

@@ -4,7 +4,7 @@ Objects are JSON mappings. All methods raise Retry, Blocked or Rejected and noth
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -186,7 +186,7 @@ class KubernetesClient:
 
     async def watch(
         self, kind: str, namespace: str = "", *, labels: str = "", since: str = "", seconds: int = 300
-    ) -> AsyncIterator[Change]:
+    ) -> AsyncGenerator[Change, None]:
         """Yield changes for one window of at most `seconds`, then end; go on with the last `version`.
 
         Raises Retry (code `kubernetes-expired`) when `since` is too old: list again and compare.

@@ -35,9 +35,11 @@ class Transport:
     def __init__(self, credentials: Credentials, *, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout
         self._api = _api_client(credentials)
+        self._closed = False
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. What is under way, or asked for later, raises Retry."""
+        self._closed = True
         await self._api.close()
 
     async def call(
@@ -83,6 +85,8 @@ class Transport:
         headers: Mapping[str, str],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
     ) -> aiohttp.ClientResponse:
+        if self._closed:
+            raise Retry("the connection was closed: credentials were renewed", what=path, code=UNAVAILABLE)
         request = await self._api.param_serialize(
             method,
             path,

@@ -105,6 +105,11 @@ class MemoryCodeHost:
         self._tree(project_id, commit)
         self.statuses[project_id, commit, status.name] = status
 
+    async def status(self, project_id: int, commit: str, name: str, ref: str = "") -> CommitStatus | None:
+        """Return the last status of a name."""
+        found = self.statuses.get((project_id, commit, name))
+        return found if found is not None and ref in ("", found.ref) else None
+
     async def whose(self, token: str) -> Person | None:
         """Return who a token belongs to."""
         return self._people.get(token)

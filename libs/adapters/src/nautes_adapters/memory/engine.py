@@ -1,11 +1,16 @@
-"""A pipeline engine in memory: it remembers what was started."""
+"""A pipeline engine in memory: it remembers what was started; tests play the part of what runs it."""
 
+import asyncio
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
+from nautes_domain.runs import REPORTED, Marks, Progress, RunState, run_state
+
+_Key = tuple[str, str]
 
 
 class MemoryPipelineEngine:
@@ -14,8 +19,13 @@ class MemoryPipelineEngine:
     name = "memory"
 
     def __init__(self) -> None:
-        self.runs: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self.runs: dict[_Key, Mapping[str, Any]] = {}
         """Runs by namespace and name."""
+        self._progress: dict[_Key, Progress] = {}
+        self._uids: dict[_Key, str] = {}
+        self._count = itertools.count(1)
+        self._told: list[RunState] = []
+        self._changed = asyncio.Condition()
 
     def build(self, request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
         """Return the run; what the file says about name, namespace, account and labels is replaced."""
@@ -41,5 +51,56 @@ class MemoryPipelineEngine:
         key = (request.namespace, request.name)
         if key in self.runs:
             return False
-        self.runs[key] = run
+        self.runs[key], self._uids[key] = run, str(next(self._count))
+        await self._tell(key)
         return True
+
+    async def follow(self) -> AsyncGenerator[RunState, None]:
+        """Yield the state of every run, then of each that changes."""
+        seen, present = len(self._told), [self._state(key) for key in self.runs]
+        for state in present:
+            if state is not None:
+                yield state
+        while True:
+            async with self._changed:
+                while len(self._told) <= seen:
+                    await self._changed.wait()
+            yield self._told[seen]
+            seen += 1
+
+    async def mark_reported(self, run: RunState) -> None:
+        """Remember the phase on the run, unless it is gone or another of its name took its place."""
+        key = (run.namespace, run.name)
+        if self._uids.get(key) == run.uid:
+            marked = {**self.runs[key]["annotations"], REPORTED: run.phase.value}
+            self.runs[key] = {**self.runs[key], "annotations": marked}
+            await self._tell(key)
+
+    async def move(self, namespace: str, name: str, progress: Progress) -> None:
+        """Play the part of what runs it: the run got this far."""
+        self._progress[namespace, name] = progress
+        await self._tell((namespace, name))
+
+    async def remove(self, namespace: str, name: str) -> None:
+        """Delete a run."""
+        key = (namespace, name)
+        state = self._state(key)
+        del self.runs[key], self._uids[key]
+        self._progress.pop(key, None)
+        if state is not None:
+            await self._say(state.removed())
+
+    def _state(self, key: _Key) -> RunState | None:
+        run = self.runs[key]
+        marks = Marks(key[1], key[0], self._uids[key], run.get("labels", {}), run.get("annotations", {}))
+        return run_state(marks, self._progress.get(key, Progress()))
+
+    async def _tell(self, key: _Key) -> None:
+        state = self._state(key)
+        if state is not None:
+            await self._say(state)
+
+    async def _say(self, state: RunState) -> None:
+        async with self._changed:
+            self._told.append(state)
+            self._changed.notify_all()

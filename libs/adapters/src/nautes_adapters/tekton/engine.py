@@ -1,14 +1,17 @@
 """Tekton as pipeline engine on one cluster."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from nautes_adapters.kubernetes import AlreadyExists, KubernetesClient, account_user
 from nautes_adapters.kubernetes.errors import DENIED
 from nautes_adapters.kubernetes.spaces import role_name
+from nautes_adapters.tekton.following import WINDOW, Following
+from nautes_adapters.tekton.rules import KIND
 from nautes_adapters.tekton.run import build
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Blocked, Rejected
+from nautes_domain.runs import REPORTED, RunState
 
 
 class TektonEngine:
@@ -16,8 +19,9 @@ class TektonEngine:
 
     name = "tekton"
 
-    def __init__(self, client: KubernetesClient) -> None:
+    def __init__(self, client: KubernetesClient, *, window: int = WINDOW) -> None:
         self._client = client
+        self._window = window
 
     def build(self, request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
         """Return the PipelineRun made from a pipeline file; see `run.build`."""
@@ -39,6 +43,15 @@ class TektonEngine:
                 raise
             raise _blocked(request, "the account has no rights yet") from None
         return True
+
+    def follow(self) -> AsyncGenerator[RunState, None]:
+        """Yield the state of every run of ours, then of each that changes; see `following`."""
+        return Following(self._client, window=self._window).states()
+
+    async def mark_reported(self, run: RunState) -> None:
+        """Annotate the run with its phase. A later run of the same name is refused: it has another uid."""
+        metadata = {"uid": run.uid, "annotations": {REPORTED: run.phase.value}}
+        await self._client.patch_merge(KIND, run.name, run.namespace, {"metadata": metadata})
 
     async def _has_rights(self, request: RunRequest) -> bool:
         binding = role_name(request.account)

@@ -1,0 +1,159 @@
+"""A run as it stands on its cluster: the marks that say whose it is, and how far it got. Pure.
+
+All that is needed to report a run's end stands on the run itself, so that losing everything else loses no result.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from nautes_domain import names
+from nautes_domain.effects import Cause
+
+PRODUCT: Final = "nautes.io/product"
+RUNTIME: Final = "nautes.io/runtime"
+"""Labels."""
+
+PROJECT_ID: Final = "nautes.io/project-id"
+CAUSE: Final = "nautes.io/cause"
+REPOSITORY: Final = "nautes.io/repository"
+REF: Final = "nautes.io/ref"
+COMMIT: Final = "nautes.io/commit"
+ACTOR: Final = "nautes.io/actor"
+REPORTED: Final = "nautes.io/reported"
+"""Annotations. The last is written when the code host was told: the phase that it knows of."""
+
+LONGEST: Final = 200
+"""Characters of a reason or message that are kept."""
+
+_USER_INFO: Final = re.compile(r"://[^/\s]+@")
+_TOKEN: Final = re.compile(r"\b(gl[a-z]{1,8}-|hv[sbr]\.|ey[JK])[\w.=-]{8,}")
+"""How tokens of GitLab, Vault and Kubernetes begin."""
+
+
+class RunPhase(StrEnum):
+    """How far a run is. The values are what is remembered on runs."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self not in {RunPhase.PENDING, RunPhase.RUNNING}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What an engine says about a run. `reason` and `message` are bounded and free of credentials, see `shown`."""
+
+    phase: RunPhase = RunPhase.PENDING
+    reason: str = ""
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it ran; None while that cannot be told."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(self.finished_at - self.started_at, timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """One run of ours. Who it belongs to is what the run claims: whoever may create runs can claim anything."""
+
+    name: str
+    namespace: str
+    uid: str
+    """Tells a run from a later one of the same name."""
+    product: str
+    runtime: str
+    project_id: int
+    """Project on the code host whose commit is built."""
+    cause: Cause
+    progress: Progress
+    reported: str = ""
+    """The phase that was reported last, as it stands on the run."""
+
+    @property
+    def phase(self) -> RunPhase:
+        """How far it is."""
+        return self.progress.phase
+
+    @property
+    def commit(self) -> str:
+        """The commit that is built."""
+        return self.cause.commit
+
+    @property
+    def ref(self) -> str:
+        """Short name of the branch or tag."""
+        return self.cause.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+    @property
+    def is_news(self) -> bool:
+        """Whether its phase comes after the one that was reported. A run never goes back, nor on from its end."""
+        return _rank(self.phase) > _rank(self.reported)
+
+    def removed(self) -> "RunState":
+        """Return what is left to say about a run that was deleted: before its end, it was cancelled."""
+        if self.phase.final:
+            return self
+        gone = Progress(RunPhase.CANCELLED, "Deleted", "the run was deleted", self.progress.started_at)
+        return replace(self, progress=gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Labels and annotations of a run, and its address."""
+
+    name: str
+    namespace: str
+    uid: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+def run_state(marks: Marks, progress: Progress) -> RunState | None:
+    """Return the state of a run, None unless it carries every mark that reporting needs."""
+    labels, notes = marks.labels, marks.annotations
+    product, runtime = labels.get(PRODUCT, ""), labels.get(RUNTIME, "")
+    project_id, delivery, commit = notes.get(PROJECT_ID, ""), notes.get(CAUSE, ""), notes.get(COMMIT, "")
+    numbered = project_id.isascii() and project_id.isdecimal() and len(project_id) <= 18
+    if not (names.is_label(product) and names.is_label(runtime) and numbered and delivery and commit):
+        return None
+    cause = Cause(
+        delivery=delivery[:255],
+        repository=notes.get(REPOSITORY, "")[:1000],
+        ref=notes.get(REF, "")[:1000],
+        commit=commit[:64],
+        actor=notes.get(ACTOR, "")[:255],
+    )
+    return RunState(
+        marks.name, marks.namespace, marks.uid, product, runtime, int(project_id), cause, progress,
+        notes.get(REPORTED, ""),
+    )  # fmt: skip
+
+
+def shown(text: str) -> str:
+    """Return an engine's words as they may be shown to anyone: one line, bounded, without credentials."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: LONGEST * 20]).split())
+    clean = _TOKEN.sub("[hidden]", _USER_INFO.sub("://", line))
+    return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
+
+
+def _rank(phase: str) -> int:
+    """Return how far a phase is; anything else than a phase was never reported."""
+    if phase not in set(RunPhase):
+        return -1
+    found = RunPhase(phase)
+    return 2 if found.final else list(RunPhase).index(found)

@@ -1,0 +1,158 @@
+"""What became of a run, told beside the commit that it builds: once per phase, never backwards."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from nautes_domain import names
+from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, PipelineEngine
+from nautes_domain.effects import Effect, Result, effect_of
+from nautes_domain.failures import Rejected
+from nautes_domain.plan import Action, Ref, Verb
+from nautes_domain.reconcile import Outcome
+from nautes_domain.runs import RunPhase, RunState
+from nautes_reconciler.records import Declarations
+from nautes_runtime.bus import Bus
+
+_STATES: Final = {
+    RunPhase.PENDING: CommitState.PENDING,
+    RunPhase.RUNNING: CommitState.RUNNING,
+    RunPhase.SUCCEEDED: CommitState.SUCCESS,
+    RunPhase.FAILED: CommitState.FAILED,
+    RunPhase.CANCELLED: CommitState.CANCELED,
+}
+_SHOWN: Final = 255
+"""Characters of a description that the code host keeps."""
+
+
+class Results:
+    """Reports runs. Killed at any point, it says the same again and nothing twice.
+
+    The order is status, effect record, mark on the run. What the code host shows already is not written
+    again, and the record's id derives from what it says; so a report without its mark is made up for.
+    """
+
+    def __init__(
+        self,
+        code_host: CodeHost,
+        declarations: Declarations,
+        bus: Bus,
+        *,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._code_host = code_host
+        self._declarations = declarations
+        self._bus = bus
+        self._now = now
+        self._clock = clock
+        self._ours: set[tuple[str, str]] = set()
+
+    async def report(self, cluster: str, engine: PipelineEngine, run: RunState) -> bool:
+        """Tell the code host of a run's phase if it is news; False if there was nothing to tell, or not by us.
+
+        Raises what the code host, the bus or the cluster raise. A refusal of the code host is recorded too.
+        """
+        if not run.is_news or not await self._is_ours(cluster, run):
+            return False
+        wanted = status_of(cluster, run)
+        began = self._clock()
+        try:
+            already = await self._show(run, wanted)
+        except Rejected as refusal:
+            await self._record(run, wanted, refusal, self._clock() - began)
+            raise
+        await self._record(run, wanted, None, self._clock() - began, already=already)
+        await engine.mark_reported(run)
+        if run.phase.final:
+            self._ours.discard((cluster, run.uid))
+        return True
+
+    async def _is_ours(self, cluster: str, run: RunState) -> bool:
+        """Hold what a run claims against what is declared, since a pipeline may create runs with any claim.
+
+        The namespace must be that of a runtime of the product, on this cluster, and the project one of the
+        product's. A run that passed once stays ours: its end counts when its runtime was withdrawn meanwhile.
+        """
+        project = await self._declarations.project(run.project_id)
+        if project is None or project.group != run.product:
+            return False
+        if (cluster, run.uid) in self._ours:
+            return True
+        snapshot = await self._declarations.snapshot(names.scope("product", run.product))
+        if snapshot is None:
+            return False
+        catalog = self._declarations.parsed(snapshot)
+        runtime = catalog.pipelines.get(run.runtime)
+        if runtime is None or runtime.manifest.namespace != run.namespace:
+            return False
+        environment = catalog.environments[runtime.manifest.spec.destination.environment]
+        if environment.manifest.spec.cluster != cluster:
+            return False
+        self._ours.add((cluster, run.uid))
+        return True
+
+    async def _show(self, run: RunState, wanted: CommitStatus) -> bool:
+        """Set the status; True if it stood there already."""
+        found = await self._code_host.status(run.project_id, run.commit, wanted.name, wanted.ref)
+        if found is not None and (found.state, found.description) == (wanted.state, wanted.description):
+            return True
+        await self._code_host.set_status(run.project_id, run.commit, wanted)
+        return False
+
+    async def _record(
+        self,
+        run: RunState,
+        status: CommitStatus,
+        refusal: Rejected | None,
+        seconds: float,
+        *,
+        already: bool = False,
+    ) -> None:
+        effect = effect_of(
+            Outcome(action_of(run, status), refusal, seconds),
+            tenant=self._bus.tenant,
+            service=self._bus.service,
+            scope=names.scope("product", run.product),
+            cause=run.cause,
+            at=self._now(),
+        )
+        await self._bus.effect(_as_found(effect) if already else effect)
+
+
+def status_of(cluster: str, run: RunState) -> CommitStatus:
+    """Return the status that a run's phase stands for."""
+    progress, which = run.progress, f"PipelineRun {run.name} on {cluster}"
+    took = "" if progress.duration is None else spent(progress.duration)
+    why = ": ".join(part for part in (progress.reason, progress.message) if part)
+    words = {
+        RunPhase.PENDING: which,
+        RunPhase.RUNNING: f"{which} is running",
+        RunPhase.SUCCEEDED: f"{which} succeeded" + (f" in {took}" if took else ""),
+    }.get(run.phase, f"{why or run.phase.value} ({which}" + (f", after {took})" if took else ")"))
+    if len(words) > _SHOWN:
+        words = f"{words[: _SHOWN - 1]}…"
+    return CommitStatus(_STATES[run.phase], f"nautes/{run.runtime}", words, run.ref)
+
+
+def action_of(run: RunState, status: CommitStatus) -> Action:
+    """Return what is done to the code host, for the record."""
+    ref = Ref("gitlab", "CommitStatus", status.name, f"{run.cause.repository}@{run.commit[:12]}")
+    verb = Verb.UPDATE if run.reported else Verb.CREATE
+    after = {"state": status.state.value, "description": status.description, "ref": status.ref}
+    before = {"reported": run.reported} if run.reported else None
+    return Action(verb, ref, before, after, status.description, f"ProjectPipelineRuntime/{run.runtime}")
+
+
+def spent(duration: timedelta) -> str:
+    """Return a duration for people: `42 s`, `3 min 5 s`, `1 h 2 min`."""
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _as_found(effect: Effect) -> Effect:
+    """Return the record of a status that stood there before; the bus keeps the first of one id."""
+    return effect.model_copy(update={"result": Result.ALREADY})
