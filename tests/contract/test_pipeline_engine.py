@@ -292,7 +292,7 @@ async def test_what_was_reported_is_remembered_on_the_run(harness):
     async with aclosing(harness.engine.follow()) as runs:
         state = await met(runs, RunPhase.PENDING)
         assert state.is_news
-        await harness.engine.mark_reported(state)
+        assert await harness.engine.mark_reported(state) is True
         assert not (await anext(runs)).is_news
         await harness.move(OURS, RunPhase.RUNNING)
         assert (await met(runs, RunPhase.RUNNING)).is_news
@@ -308,7 +308,7 @@ async def test_a_run_that_is_deleted_before_its_end_was_cancelled(harness):
         await harness.remove(OURS)
         state = await met(runs, RunPhase.CANCELLED)
     assert (state.progress.reason, state.is_news) == ("Deleted", True)
-    await harness.engine.mark_reported(state)
+    assert await harness.engine.mark_reported(state) is False
 
 
 async def test_a_run_of_the_same_name_is_not_marked_in_place_of_a_deleted_one(harness):

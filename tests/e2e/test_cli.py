@@ -33,11 +33,28 @@ def test_trace_tells_what_a_commit_led_to_and_why(platform):
     done = nautes(platform, "trace", commit[:10], "--output", "json")
     assert done.returncode == 0, done.stderr
     (trace,) = json.loads(done.stdout)
-    assert [step["what"] for step in trace["steps"]] == ["delivery", "effect", "decision"]
+    # The status beside the commit is told by who follows the run: before the decision is written, or after.
+    steps = [step for step in trace["steps"] if "CommitStatus" not in step["text"]]
+    assert [step["what"] for step in steps] == ["delivery", "effect", "decision"]
     run = platform.runs_of(commit)[0]["metadata"]["name"]
-    assert run in trace["steps"][1]["text"]
+    assert run in steps[1]["text"]
     words = nautes(platform, "trace", commit)
     assert "not fired, since it deploys apple-deploy" in words.stderr
+
+
+def test_trace_tells_how_a_run_ended(platform):
+    commit = platform.push("orchard/apple-api-src", {"src/fall.py": "1\n"}, "Fall over")
+    (run,) = platform.until(lambda: platform.runs_of(commit), "the run")
+    platform.fail_in_tekton(run)
+
+    def told():
+        (trace,) = json.loads(nautes(platform, "trace", commit, "--output", "json").stdout)
+        return [step for step in trace["steps"] if "CommitStatus" in step["text"] and "unit" in step["text"]]
+
+    (step,) = platform.until(told, "the end of the run in the trace")
+    assert (step["what"], step["service"], step["result"]) == ("effect", "reconciler", "done")
+    assert 'Failed: task unit: "step-unit" exited with code 3' in step["text"]
+    assert run["metadata"]["name"] in nautes(platform, "trace", commit).stdout
 
 
 def test_what_is_not_known_ends_with_one_and_says_so(platform):

@@ -24,7 +24,7 @@ def test_a_push_starts_exactly_one_run_of_that_commit_under_the_runtime_account(
     assert run["spec"]["taskRunTemplate"]["serviceAccountName"] == "apple-builder"
     assert {"name": "revision", "value": commit} in run["spec"]["params"]
     assert run["metadata"]["labels"]["nautes.io/runtime"] == "apple-ci"
-    status = platform.commit_statuses(SOURCE, commit)["nautes/apple-ci"]
+    status = platform.until(lambda: platform.run_status(SOURCE, commit), "the status of the run")
     assert status["status"] == "pending"
     assert run["metadata"]["name"] in status["description"]
 

@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import json
-import ssl
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -14,6 +12,7 @@ from aiohttp import web
 
 from nautes_adapters.kubernetes import AlreadyExists, KubernetesClient, account_user
 from nautes_domain.failures import Blocked, Rejected, Retry
+from support.scripted_kubernetes import serving
 
 TOKEN = "canary-token-4711"
 
@@ -21,42 +20,6 @@ TOKEN = "canary-token-4711"
 @pytest.fixture(scope="module")
 def authority():
     return trustme.CA()
-
-
-class Scripted:
-    """A server that answers every request with what `reply` returns, and remembers the requests."""
-
-    def __init__(self, url, ca_pem):
-        self.url, self.ca_pem = url, ca_pem
-        self.requests = []
-        self.reply = lambda request: web.json_response({})  # noqa: ARG005
-
-    async def handle(self, request):
-        body = await request.read()
-        self.requests.append((request, json.loads(body) if body else None))
-        answer = self.reply(request)
-        return await answer if asyncio.iscoroutine(answer) else answer
-
-
-@asynccontextmanager
-async def serving(authority, *, client_certificates=False):
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    if client_certificates:
-        authority.configure_trust(context)
-        context.verify_mode = ssl.CERT_REQUIRED
-    app = web.Application()
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    server = Scripted("", authority.cert_pem.bytes().decode())
-    app.router.add_route("*", "/{path:.*}", server.handle)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    server.url = f"https://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
@@ -322,3 +285,36 @@ def test_an_unreadable_kubeconfig_is_rejected(tmp_path):
     with pytest.raises(Rejected) as raised:
         KubernetesClient.from_kubeconfig(tmp_path / "absent")
     assert raised.value.code == "kubeconfig"
+
+
+async def test_a_client_that_was_closed_is_a_retry_for_who_still_holds_it(server):
+    """Credentials are renewed while others are at work: they must not meet a defect."""
+    client = KubernetesClient.from_token(server.url, server.ca_pem, TOKEN)
+    await client.get("Namespace", "apple")
+    await client.close()
+    with pytest.raises(Retry):
+        await client.get("Namespace", "apple")
+    assert len(server.requests) == 1
+
+
+async def test_closing_a_client_ends_its_watches_with_a_retry(server):
+    begun = asyncio.Event()
+
+    async def silence(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        begun.set()
+        await asyncio.Event().wait()
+
+    server.reply = silence
+    client = KubernetesClient.from_token(server.url, server.ca_pem, TOKEN)
+
+    async def follow():
+        async for _ in client.watch("ConfigMap", "apple"):
+            pytest.fail("nothing was sent")
+
+    watching = asyncio.create_task(follow())
+    await begun.wait()
+    await client.close()
+    with pytest.raises(Retry):
+        await watching

@@ -8,10 +8,11 @@ from typing import Any
 
 from nautes_cli.client import Api, ApiError
 from nautes_cli.demo.story import Story
-from nautes_cli.demo.systems import PIPELINE_RUNS, Systems
+from nautes_cli.demo.systems import PIPELINE_RUNS, Systems, connect_cluster
 from nautes_localstack.stack import Stack
 from support.examples import EXAMPLES
 from support.processes import wait_until
+from support.tekton import FAILED, MERGE, TASK_FAILED, failing_task
 
 
 class Platform:
@@ -64,6 +65,33 @@ class Platform:
         found = self.systems.project(project)
         rows = self.systems.gitlab(f"/projects/{found['id']}/repository/commits/{commit}/statuses") or []
         return {row["name"]: row for row in sorted(rows, key=lambda row: row["id"])}
+
+    def run_status(self, project: str, commit: str, state: str = "") -> dict[str, Any] | None:
+        """Return the status of the example's pipeline runtime beside a commit, once it is `state` if one is given."""
+        found = self.commit_statuses(project, commit).get("nautes/apple-ci")
+        return found if found and state in ("", found["status"]) else None
+
+    def play_tekton(self, run: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+        """Write the status of a run, as Tekton's controller does; return the run."""
+        metadata = run["metadata"]
+        path = f"{PIPELINE_RUNS.format(namespace=metadata['namespace'])}/{metadata['name']}/status"
+        with connect_cluster(self.described.clusters["build-east"].kubeconfig) as cluster:
+            answer = cluster.patch(path, json={"status": status}, headers={"Content-Type": MERGE})
+        return answer.raise_for_status().json()
+
+    def fail_in_tekton(self, run: dict[str, Any]) -> None:
+        """Fail the task `unit` of a run, and the run with it."""
+        task = failing_task(run)
+        path = f"/apis/tekton.dev/v1/namespaces/{task['metadata']['namespace']}/taskruns"
+        with connect_cluster(self.described.clusters["build-east"].kubeconfig) as cluster:
+            cluster.post(path, json=task).raise_for_status()
+            status = cluster.patch(
+                f"{path}/{task['metadata']['name']}/status",
+                json={"status": TASK_FAILED},
+                headers={"Content-Type": MERGE},
+            )
+            status.raise_for_status()
+        self.play_tekton(run, FAILED)
 
     def decision(self, commit: str) -> dict[str, Any] | None:
         """Return the newest decision about a commit."""

@@ -65,11 +65,11 @@ def test_durations_are_for_people(seconds, words):
     assert spent(timedelta(seconds=seconds)) == words
 
 
-def test_the_record_names_commit_and_runtime_and_says_the_same_each_time():
-    first = run(RunPhase.RUNNING)
+def test_the_record_names_commit_and_runtime_and_is_the_same_whatever_was_told_before():
+    first, later = run(RunPhase.RUNNING), run(RunPhase.RUNNING, reported="pending")
     action = action_of(first, status_of("build-east", first))
     assert str(action.ref) == f"gitlab CommitStatus orchard/src@{COMMIT[:12]}/nautes/apple-ci"
-    assert (action.verb, action.entity) == (Verb.CREATE, "ProjectPipelineRuntime/apple-ci")
-    assert action == action_of(first, status_of("build-east", first))
-    later = run(RunPhase.RUNNING, reported="pending")
-    assert action_of(later, status_of("build-east", later)).verb is Verb.UPDATE
+    assert (action.verb, action.entity) == (Verb.UPDATE, "ProjectPipelineRuntime/apple-ci")
+    assert action == action_of(later, status_of("build-east", later))
+    pending = run(RunPhase.PENDING)
+    assert action_of(pending, status_of("build-east", pending)).verb is Verb.CREATE

@@ -185,8 +185,8 @@ class PipelineEngine(Protocol):
         """
         ...
 
-    async def mark_reported(self, run: RunState) -> None:
-        """Write on the run that its phase was reported. A run that is gone is no error."""
+    async def mark_reported(self, run: RunState) -> bool:
+        """Write on the run that its phase was reported. False if the run is gone."""
         ...
 
 

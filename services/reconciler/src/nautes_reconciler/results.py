@@ -1,6 +1,7 @@
 """What became of a run, told beside the commit that it builds: once per phase, never backwards."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -46,14 +47,21 @@ class Results:
         self._bus = bus
         self._now = now
         self._clock = clock
-        self._ours: set[tuple[str, str]] = set()
+        self._told: dict[tuple[str, str], str] = {}
+        """What was told of a run that is ours, by cluster and uid: ahead of what a watch brings late."""
 
     async def report(self, cluster: str, engine: PipelineEngine, run: RunState) -> bool:
         """Tell the code host of a run's phase if it is news; False if there was nothing to tell, or not by us.
 
         Raises what the code host, the bus or the cluster raise. A refusal of the code host is recorded too.
         """
-        if not run.is_news or not await self._is_ours(cluster, run):
+        key = (cluster, run.uid)
+        if not run.is_news:
+            if run.phase.final:  # our mark came back: a watch brings nothing older after it
+                self._told.pop(key, None)
+            return False
+        late = not replace(run, reported=self._told.get(key, "")).is_news
+        if late or not await self._is_ours(key, run):
             return False
         wanted = status_of(cluster, run)
         began = self._clock()
@@ -63,12 +71,13 @@ class Results:
             await self._record(run, wanted, refusal, self._clock() - began)
             raise
         await self._record(run, wanted, None, self._clock() - began, already=already)
-        await engine.mark_reported(run)
-        if run.phase.final:
-            self._ours.discard((cluster, run.uid))
+        if await engine.mark_reported(run):
+            self._told[key] = run.phase
+        else:
+            self._told.pop(key, None)
         return True
 
-    async def _is_ours(self, cluster: str, run: RunState) -> bool:
+    async def _is_ours(self, key: tuple[str, str], run: RunState) -> bool:
         """Hold what a run claims against what is declared, since a pipeline may create runs with any claim.
 
         The namespace must be that of a runtime of the product, on this cluster, and the project one of the
@@ -77,7 +86,7 @@ class Results:
         project = await self._declarations.project(run.project_id)
         if project is None or project.group != run.product:
             return False
-        if (cluster, run.uid) in self._ours:
+        if key in self._told:
             return True
         snapshot = await self._declarations.snapshot(names.scope("product", run.product))
         if snapshot is None:
@@ -87,10 +96,7 @@ class Results:
         if runtime is None or runtime.manifest.namespace != run.namespace:
             return False
         environment = catalog.environments[runtime.manifest.spec.destination.environment]
-        if environment.manifest.spec.cluster != cluster:
-            return False
-        self._ours.add((cluster, run.uid))
-        return True
+        return environment.manifest.spec.cluster == key[0]
 
     async def _show(self, run: RunState, wanted: CommitStatus) -> bool:
         """Set the status; True if it stood there already."""
@@ -136,12 +142,11 @@ def status_of(cluster: str, run: RunState) -> CommitStatus:
 
 
 def action_of(run: RunState, status: CommitStatus) -> Action:
-    """Return what is done to the code host, for the record."""
+    """Return what is done to the code host, for the record: the same whenever the same phase is told."""
     ref = Ref("gitlab", "CommitStatus", status.name, f"{run.cause.repository}@{run.commit[:12]}")
-    verb = Verb.UPDATE if run.reported else Verb.CREATE
+    verb = Verb.CREATE if run.phase is RunPhase.PENDING else Verb.UPDATE
     after = {"state": status.state.value, "description": status.description, "ref": status.ref}
-    before = {"reported": run.reported} if run.reported else None
-    return Action(verb, ref, before, after, status.description, f"ProjectPipelineRuntime/{run.runtime}")
+    return Action(verb, ref, None, after, status.description, f"ProjectPipelineRuntime/{run.runtime}")
 
 
 def spent(duration: timedelta) -> str:

@@ -68,13 +68,15 @@ class MemoryPipelineEngine:
             yield self._told[seen]
             seen += 1
 
-    async def mark_reported(self, run: RunState) -> None:
-        """Remember the phase on the run, unless it is gone or another of its name took its place."""
+    async def mark_reported(self, run: RunState) -> bool:
+        """Remember the phase on the run; False if it is gone, or another of its name took its place."""
         key = (run.namespace, run.name)
-        if self._uids.get(key) == run.uid:
-            marked = {**self.runs[key]["annotations"], REPORTED: run.phase.value}
-            self.runs[key] = {**self.runs[key], "annotations": marked}
-            await self._tell(key)
+        if self._uids.get(key) != run.uid:
+            return False
+        marked = {**self.runs[key]["annotations"], REPORTED: run.phase.value}
+        self.runs[key] = {**self.runs[key], "annotations": marked}
+        await self._tell(key)
+        return True
 
     async def move(self, namespace: str, name: str, progress: Progress) -> None:
         """Play the part of what runs it: the run got this far."""

@@ -48,10 +48,11 @@ class TektonEngine:
         """Yield the state of every run of ours, then of each that changes; see `following`."""
         return Following(self._client, window=self._window).states()
 
-    async def mark_reported(self, run: RunState) -> None:
+    async def mark_reported(self, run: RunState) -> bool:
         """Annotate the run with its phase. A later run of the same name is refused: it has another uid."""
         metadata = {"uid": run.uid, "annotations": {REPORTED: run.phase.value}}
-        await self._client.patch_merge(KIND, run.name, run.namespace, {"metadata": metadata})
+        marked = await self._client.patch_merge(KIND, run.name, run.namespace, {"metadata": metadata})
+        return marked is not None
 
     async def _has_rights(self, request: RunRequest) -> bool:
         binding = role_name(request.account)
