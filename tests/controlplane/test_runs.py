@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 
 import pytest
@@ -20,6 +20,7 @@ from nautes_adapters.kubernetes import (
 from nautes_adapters.tekton import TektonEngine
 from nautes_domain.capabilities import RunRequest, Space
 from nautes_domain.failures import Rejected
+from nautes_domain.runs import RunPhase
 from support.controlplane_node import EXIT_CODE
 from support.controlplane_real import client_of, settle
 
@@ -117,6 +118,35 @@ async def test_a_second_delivery_finds_the_run_even_after_it_ended(place):
     run = place.engine.build(request, (FILE % (EXIT_CODE, 0)).encode(), file="ci/trunk.yaml")
     assert await place.engine.start(request, run) is False
     assert len(await place.admin.list("PipelineRun", request.namespace)) == 1
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "phase", "words"), [(0, RunPhase.SUCCEEDED, ""), (3, RunPhase.FAILED, "task test: ")]
+)
+async def test_the_reconcilers_account_follows_a_run_to_its_end_and_marks_it(place, exit_code, phase, words):
+    met = []
+    async with aclosing(place.engine.follow()) as runs:
+        request = await place.start(exit_code, **marks_of(place))
+        async for state in runs:
+            if state.name == request.name and state.is_news:
+                met.append(state)
+                assert await place.engine.mark_reported(state) is True
+            if state.name == request.name and state.reported == phase:
+                break
+    phases = [state.phase for state in met]
+    assert phases == sorted(set(phases), key=list(RunPhase).index)
+    assert phases[-1] is phase
+    end = met[-1].progress
+    assert end.duration is not None
+    assert words in end.message
+    assert "kubectl" not in end.message
+
+
+def marks_of(place):
+    """Return the labels and annotations that triggers put on a run."""
+    labels = {**place.request.labels, "app.kubernetes.io/managed-by": "nautes"}
+    notes = {"nautes.io/cause": "d-1", "nautes.io/project-id": "7", "nautes.io/commit": "c" * 40}
+    return {"labels": labels, "annotations": notes}
 
 
 async def test_pods_that_would_break_out_of_their_namespace_are_not_made(place):
