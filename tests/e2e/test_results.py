@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from support.tekton import RUNNING, SUCCEEDED
+from support.tekton import status as tekton_status
 
 SOURCE = "orchard/apple-api-src"
 
@@ -81,13 +82,7 @@ def test_reports_hold_no_secret(platform, pushed):
     commit, run = pushed("Grow secret apples")
     canary = "glpat-canary-4711-0815"
     message = f"failed to fetch https://bot:{canary}@git.example/x.git"
-    condition = {
-        "type": "Succeeded",
-        "status": "False",
-        "reason": "CouldntGetPipeline",
-        "message": message,
-    }
-    platform.play_tekton(run, {"conditions": [condition]})
+    platform.play_tekton(run, tekton_status("False", "CouldntGetPipeline", message))
     status = platform.until(lambda: platform.run_status(SOURCE, commit, "failed"), "the status failed")
     assert status["description"].startswith("CouldntGetPipeline: failed to fetch https://git.example/x.git")
     seen = b"".join(log.read_bytes() for log in platform.stack.layout.logs.glob("*.log"))

@@ -13,9 +13,15 @@ MERGE = "application/merge-patch+json"
 
 def status(succeeded: str, reason: str, message: str = "") -> dict[str, Any]:
     """Return a status with its times; `succeeded` is True, False or Unknown."""
-    condition = {"type": "Succeeded", "status": succeeded, "reason": reason, "message": message}
-    times = {"startTime": STARTED} | ({"completionTime": FINISHED} if succeeded != "Unknown" else {})
-    return {"conditions": [condition], **times}
+    ended = {} if succeeded == "Unknown" else {"completionTime": FINISHED}
+    condition = {
+        "type": "Succeeded",
+        "status": succeeded,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": FINISHED if ended else STARTED,
+    }
+    return {"conditions": [condition], "startTime": STARTED, **ended}
 
 
 RUNNING = status(
