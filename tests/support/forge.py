@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from support.processes import Process, free_port, python_module, wait_until
+from nautes_localstack import ports
+from support.processes import Process, python_module, wait_until
 
 ROOT_TOKEN = "glpat-root-token-of-the-tests"
 
@@ -28,6 +29,13 @@ class Forge:
     url: str
     token: str = field(repr=False)
     process: Process
+    ssh_port: int
+    state: Path
+
+    @property
+    def known_hosts(self) -> Path:
+        """File with the line by which SSH clients verify it."""
+        return self.state / "ssh_known_hosts"
 
     def start(self) -> None:
         """Start (again, on the same port and state) and wait until it answers."""
@@ -66,14 +74,17 @@ def start_forge(tmp_path: Path, *arguments: str) -> Forge:
     token_file = home / "root-token"
     token_file.write_text(ROOT_TOKEN + "\n")
     token_file.chmod(0o600)
-    port = free_port()
+    port, ssh_port = ports.choose(2)
+    state = home / "state"
     command = python_module(
         "nautes_localstack.forge",
-        *("--host", "127.0.0.1", "--port", str(port), "--state", str(home / "state")),
+        *("--host", "127.0.0.1", "--port", str(port), "--ssh-port", str(ssh_port)),
+        *("--state", str(state)),
         *("--root-token-file", str(token_file)),
         *arguments,
     )
-    forge = Forge(f"http://127.0.0.1:{port}", ROOT_TOKEN, Process(command, home / "forge.log"))
+    process = Process(command, home / "forge.log")
+    forge = Forge(f"http://127.0.0.1:{port}", ROOT_TOKEN, process, ssh_port, state)
     forge.start()
     return forge
 

@@ -46,6 +46,10 @@ class StackDescription(_Model):
     """Whether every part has answered at least once."""
     started: datetime
     gitlab_url: str
+    gitlab_ssh_url: str
+    """Where deploy keys clone and push; user `git`."""
+    gitlab_known_hosts: Path
+    """File with the line by which SSH clients verify the code host."""
     gateway_url: str
     api_url: str
     nats_url: str

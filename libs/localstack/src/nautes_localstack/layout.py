@@ -24,6 +24,7 @@ ENDPOINTS: Final = (
     "openbao",
     "openbao-cluster",
     "forge",
+    "forge-ssh",
     *(f"kubernetes-{cluster}" for cluster in CLUSTERS),
     *(f"{service}-health" for service in SERVICES),
     "webhook-gateway",
@@ -133,9 +134,10 @@ class Chosen(BaseModel):
     tenant: str
     ports: dict[str, int]
 
-    def url(self, endpoint: str, scheme: str = "http") -> str:
+    def url(self, endpoint: str, scheme: str = "http", *, user: str = "") -> str:
         """Return the address of an endpoint without a trailing slash."""
-        return f"{scheme}://{HOST}:{self.ports[endpoint]}"
+        host = f"{user}@{HOST}" if user else HOST
+        return f"{scheme}://{host}:{self.ports[endpoint]}"
 
 
 def chosen(layout: Layout, tenant: str) -> Chosen:

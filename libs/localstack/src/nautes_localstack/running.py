@@ -164,7 +164,7 @@ def sweep(layout: Layout) -> list[str]:
 
 
 def _refuse_taken_ports(settled: Chosen, wanted: Sequence[Part]) -> None:
-    names = {part.endpoint for part in wanted} | {"nats-monitor", "openbao-cluster"}
+    names = {part.endpoint for part in wanted} | {"nats-monitor", "openbao-cluster", "forge-ssh"}
     taken = sorted(
         f"{name} {settled.ports[name]}" for name in names if not ports.is_free(settled.ports[name])
     )
@@ -185,6 +185,8 @@ def describe(
         ready=supervisor.ready,
         started=started,
         gitlab_url=settled.url("forge"),
+        gitlab_ssh_url=settled.url("forge-ssh", "ssh", user="git"),
+        gitlab_known_hosts=layout.data("forge") / "ssh_known_hosts",
         gateway_url=settled.url("webhook-gateway"),
         api_url=settled.url("api-server"),
         nats_url=settled.url("nats", "nats"),

@@ -15,6 +15,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m nautes_localstack.forge", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument(
+        "--ssh-port", type=int, default=0, help="port of Git over SSH; without it there is none"
+    )
     parser.add_argument("--state", type=Path, required=True, help="folder for database and repositories")
     parser.add_argument(
         "--root-token-file", type=Path, required=True, help="file with the token of user root"
@@ -46,7 +49,16 @@ def main() -> int:
         sys.stderr.write("the root token file is empty\n")
         return 2
     url = arguments.external_url or f"http://{arguments.host}:{arguments.port}"
-    app = build(Settings(arguments.state, url, token, arguments.allow_local_hooks))
+    app = build(
+        Settings(
+            arguments.state,
+            url,
+            token,
+            arguments.allow_local_hooks,
+            ssh_address=arguments.host,
+            ssh_port=arguments.ssh_port,
+        )
+    )
     for how in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises what stopped it once more at the end; an ordered stop is a success here.
         signal.signal(how, lambda _number, _frame: None)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,11 +27,13 @@ from nautes_localstack.forge.api import (
 )
 from nautes_localstack.forge.api.call import Services
 from nautes_localstack.forge.api.router import PREFIX, Router
+from nautes_localstack.forge.git import serving
 from nautes_localstack.forge.hooks.delivery import Deliveries
 from nautes_localstack.forge.hosting import Host
 from nautes_localstack.forge.lanes import Lanes
 from nautes_localstack.forge.pushes import Pushes
 from nautes_localstack.forge.smart_http import SmartHttp
+from nautes_localstack.forge.ssh import SshGit, kept_key
 
 ROUTES: Final = tuple(
     route
@@ -40,6 +43,9 @@ ROUTES: Final = tuple(
 
 PATIENCE: Final = 2.0
 """Seconds that a stopping forge gives to hooks that wait for their delivery."""
+
+SSH_PATIENCE: Final = 1.0
+"""Seconds that it gives to clones and pushes over SSH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,9 @@ class Settings:
     """Its address as others see it, in payloads and answers."""
     root_token: str
     allow_local_hooks: bool = True
+    ssh_address: str = "127.0.0.1"
+    ssh_port: int = 0
+    """0 for no SSH."""
 
 
 class _ByPath:
@@ -82,19 +91,30 @@ async def _no_pages(_request: Request) -> Response:
     return PlainTextResponse("This forge has an API and git, but no pages.\n", 404)
 
 
+async def _listen(ssh: SshGit, settings: Settings) -> None:
+    key = kept_key(settings.state)
+    await ssh.start(settings.ssh_address, settings.ssh_port, key)
+    key.publish(settings.state, urlsplit(settings.url).hostname or settings.ssh_address, settings.ssh_port)
+
+
 def build(settings: Settings) -> Starlette:
     """Return the application. Its state is opened at start and closed at the end."""
-    host = Host(settings.state, settings.url)
+    host = Host(settings.state, settings.url, ssh_port=settings.ssh_port)
     host.admit_root(settings.root_token)
     lanes = Lanes()
     deliveries = Deliveries(host, lanes)
     pushes = Pushes(host, lanes, deliveries)
+    served = serving.environment(host.scratch)
+    ssh = SshGit(host, pushes, served)
     services = Services(host, pushes, deliveries, settings.allow_local_hooks)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await host.mend()
+        if settings.ssh_port:
+            await _listen(ssh, settings)
         yield
+        await ssh.stop(SSH_PATIENCE)
         await lanes.drain(PATIENCE)
         await deliveries.close()
         host.close()
@@ -107,5 +127,5 @@ def build(settings: Settings) -> Starlette:
             Route("/{path:path}", _no_pages),
         ]
     )
-    switch = _ByPath(Router(services, ROUTES), SmartHttp(host, pushes), rest)
+    switch = _ByPath(Router(services, ROUTES), SmartHttp(host, pushes, served), rest)
     return Starlette(routes=[Mount("/", switch)], lifespan=lifespan)

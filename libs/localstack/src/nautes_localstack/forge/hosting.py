@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from nautes_localstack.forge.git.repository import Repository
-from nautes_localstack.forge.hooks.payloads import Place
-from nautes_localstack.forge.records import AccessToken, Group, Project, User
+from nautes_localstack.forge.hooks.payloads import SSH_PORT, Place
+from nautes_localstack.forge.records import AccessToken, DeployKey, Group, Project, User
 from nautes_localstack.forge.rights import Level, visible_at
 from nautes_localstack.forge.store import Store
 
@@ -38,8 +38,11 @@ def utc_now() -> datetime:
 class Host:
     """State and repositories below one folder, which only its owner may read."""
 
-    def __init__(self, state: Path, url: str, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, state: Path, url: str, *, ssh_port: int = 0, now: Callable[[], datetime] = utc_now
+    ) -> None:
         self.url: Final = url.rstrip("/")
+        self._ssh_port = ssh_port or SSH_PORT
         self.now: Final = now
         state.mkdir(parents=True, exist_ok=True)
         state.chmod(0o700)
@@ -126,6 +129,10 @@ class Host:
             return self.store.projects.get(int(key))
         return self.store.projects.first(lambda one: one.full_path.lower() == key.lower())
 
+    def deploy_keys(self, fingerprint: str) -> list[DeployKey]:
+        """Return what a public key (`SHA256:…`) opens: the same one may be a deploy key of several projects."""
+        return self.store.deploy_keys.where(lambda one: one.fingerprint_sha256 == fingerprint)
+
     def repository(self, project: Project) -> Repository:
         """Return a project's repository; folders are named by id, so no name reaches the disk."""
         return Repository(self.repositories / f"{project.id:d}.git")
@@ -137,7 +144,7 @@ class Host:
     def place(self, project: Project) -> Place:
         """Return where a project is."""
         group = self.store.groups.get(project.group_id)
-        return Place(project, group.name if group else "", self.url)
+        return Place(project, group.name if group else "", self.url, self._ssh_port)
 
     def close(self) -> None:
         """Close the state."""

@@ -143,7 +143,7 @@ class HookEvent(Record):
 
 
 class DeployKey(Record):
-    """A public key of a project; data only, since there is no SSH here."""
+    """A public key that reads one project over SSH, and with `can_push` writes to it as whoever added it."""
 
     project_id: int
     title: str
@@ -151,6 +151,8 @@ class DeployKey(Record):
     fingerprint: str
     fingerprint_sha256: str
     can_push: bool = False
+    creator_id: int = 0
+    """0 where it was not noted yet; such a key cannot push."""
     created_at: datetime
 
 

@@ -1,6 +1,6 @@
 """`git clone`, `fetch` and `push` over HTTP: tokens and rights here, the protocol in git's own `http-backend`.
 
-Sources: git-http-backend(1), gitprotocol-http(5), githooks(5) for `post-receive`.
+Sources: git-http-backend(1), gitprotocol-http(5).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from nautes_localstack.forge.git.commands import ENVIRONMENT, GIT
+from nautes_localstack.forge.git.commands import GIT
 from nautes_localstack.forge.git.parsing import push_report
 from nautes_localstack.forge.hosting import Caller, Host
 from nautes_localstack.forge.pushes import Push, Pushes
@@ -27,18 +27,6 @@ PATH: Final = re.compile(
     r"/(?P<project>.+?)(?:\.git)?/(?P<service>info/refs|git-upload-pack|git-receive-pack)\Z"
 )
 CHUNK: Final = 64 * 1024
-
-_POST_RECEIVE: Final = """#!/bin/sh
-# Writes down what a push did, for the forge that started it.
-{
-  while read -r before after ref; do printf 'ref %s %s %s\\n' "$before" "$after" "$ref"; done
-  index=0
-  while [ "$index" -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do
-    eval "printf 'option %s\\\\n' \\"\\$GIT_PUSH_OPTION_$index\\""
-    index=$((index + 1))
-  done
-} > "$NAUTES_PUSH_REPORT"
-"""
 
 
 def git_password(headers: Mapping[str, str]) -> str:
@@ -57,29 +45,13 @@ def git_password(headers: Mapping[str, str]) -> str:
 class SmartHttp:
     """An ASGI application for paths that match PATH."""
 
-    def __init__(self, host: Host, pushes: Pushes) -> None:
+    def __init__(self, host: Host, pushes: Pushes, environment: Mapping[str, str]) -> None:
         self._host = host
         self._pushes = pushes
-        hooks = host.scratch / "hooks"
-        hooks.mkdir()
-        script = hooks / "post-receive"
-        script.write_text(_POST_RECEIVE)
-        script.chmod(0o700)
-        settings = {
-            "core.hooksPath": str(hooks),
-            "http.receivepack": "true",
-            "receive.advertisePushOptions": "true",
-            "receive.autogc": "false",
-            "uploadpack.allowAnySHA1InWant": "true",
-            "uploadpack.allowFilter": "true",
-        }
         self._environment = {
-            **ENVIRONMENT,
+            **environment,
             "GIT_PROJECT_ROOT": str(host.repositories),
             "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_CONFIG_COUNT": str(len(settings)),
-            **{f"GIT_CONFIG_KEY_{index}": key for index, key in enumerate(settings)},
-            **{f"GIT_CONFIG_VALUE_{index}": value for index, value in enumerate(settings.values())},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Deploy keys: data only, since there is no SSH here. Source: GitLab API, "Deploy keys"."""
+"""Deploy keys: who may read (and write) a project over SSH. Source: GitLab API, "Deploy keys"."""
 
 import base64
 import binascii
@@ -47,6 +47,7 @@ async def create_key(call: Call) -> Response:
         fingerprint=":".join(plain[index : index + 2] for index in range(0, 32, 2)),
         fingerprint_sha256=fingerprint,
         can_push=call.flag("can_push", default=False),
+        creator_id=call.user.id,
         created_at=call.host.now(),
     )
     return created(views.deploy_key(call.store.deploy_keys.put(key)))

@@ -7,6 +7,7 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from nautes_localstack.forge.git.parsing import Change, Commit
 from nautes_localstack.forge.records import VISIBILITIES, Project, User
@@ -14,17 +15,20 @@ from nautes_localstack.forge.records import VISIBILITIES, Project, User
 COMMITS_LIMIT: Final = 20
 """Only the newest commits are listed; `total_commits_count` says how many there were."""
 
+SSH_PORT: Final = 22
+
 REFS_LIMIT: Final = 3
 """GitLab's default for `push_event_hooks_limit`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a project is: the forge's own address, and the name of the project's group."""
+    """Where a project is: the forge's own address and SSH port, and the name of the project's group."""
 
     project: Project
     namespace: str
     base_url: str
+    ssh_port: int = SSH_PORT
 
     @property
     def web_url(self) -> str:
@@ -38,9 +42,11 @@ class Place:
 
     @property
     def ssh_url(self) -> str:
-        """What GitLab would show; there is no SSH here."""
-        host = self.base_url.partition("://")[2].partition("/")[0].partition(":")[0]
-        return f"git@{host}:{self.project.full_path}.git"
+        """What `git clone` takes over SSH, short where the port is the usual one (GitLab, `ssh_path_prefix`)."""
+        host = urlsplit(self.base_url).hostname
+        if self.ssh_port == SSH_PORT:
+            return f"git@{host}:{self.project.full_path}.git"
+        return f"ssh://git@{host}:{self.ssh_port}/{self.project.full_path}.git"
 
 
 @dataclass(frozen=True, slots=True)
