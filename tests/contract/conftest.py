@@ -8,7 +8,7 @@ import pytest
 
 from nautes_adapters.memory import MemoryTarget
 from nautes_domain.plan import Ref, Wanted
-from support import vault_cases
+from support import argocd_cases, vault_cases
 from support.openbao import OpenBao, start_openbao
 from support.target_contract import TargetCase
 
@@ -48,6 +48,7 @@ TARGETS: dict[str, Callable[[Getter], AbstractAsyncContextManager[TargetCase]]] 
     "vault-cluster": lambda fixture: vault_cases.cluster_access(fixture("openbao")),
     "gitlab-tenant": gitlab_tenant,
     "gitlab-product": gitlab_product,
+    "argocd-repositories": lambda fixture: argocd_cases.repositories(fixture("tmp_path")),
 }
 
 

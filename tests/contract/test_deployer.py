@@ -9,7 +9,7 @@ import pytest
 from nautes_adapters.argocd import ArgoDeployer, ArgoTarget
 from nautes_adapters.kubernetes.target import object_of
 from nautes_adapters.memory import MemoryDeployer
-from nautes_domain.capabilities import Deployment
+from nautes_domain.capabilities import Deployment, ReadKey
 from nautes_domain.failures import Blocked
 from nautes_domain.plan import Action, Verb
 from support.crd_schemas import problems
@@ -83,6 +83,17 @@ async def test_no_deployments_mean_no_objects(harness):
 async def test_runtimes_of_the_same_name_in_two_products_stay_apart(harness):
     other = harness.deployer.product_state("meadow", (replace(STAGE, product="meadow"),))
     assert not other.keys() & harness.deployer.product_state("orchard", (STAGE,)).keys()
+
+
+async def test_a_newer_key_to_a_repository_is_a_difference(harness):
+    keys = [ReadKey("apple-deploy", "gitlab/repo-7/default/readonly", version) for version in (1, 2)]
+    first, again, second = (
+        harness.deployer.product_state("orchard", (replace(STAGE, read_key=key),))
+        for key in (keys[0], keys[0], keys[1])
+    )
+    assert first == again
+    assert first.keys() == second.keys()
+    assert first != second
 
 
 async def test_an_absent_application_blocks(harness):

@@ -3,8 +3,7 @@
 import asyncio
 import secrets
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import httpx
 import pytest
@@ -14,6 +13,8 @@ from nautes_adapters.argocd import (
     ArgoTarget,
     ClusterAccess,
     ClusterSecrets,
+    PrivateKey,
+    RepositorySecrets,
     cluster_secret_state,
 )
 from nautes_adapters.kubernetes import (
@@ -26,9 +27,11 @@ from nautes_adapters.kubernetes import (
     ProductSpaces,
     bootstrap_state,
 )
-from nautes_domain.capabilities import Deployment, Space
+from nautes_domain.capabilities import Deployment, ReadKey, Space
+from support import controlplane_argocd
 from support import forge as forges
 from support.controlplane_real import client_of, settle
+from support.ssh import KeyFile, needs_ssh, new_key
 
 FOLDER = "overlays/stage"
 
@@ -51,6 +54,7 @@ class Product:
     deployer: ArgoDeployer
     repository: forges.WorkingCopy = field(repr=False)
     deployment: Deployment
+    repositories: RepositorySecrets
 
     @property
     def application(self):
@@ -63,6 +67,8 @@ class Product:
 
     async def declare(self, deployments):
         state = self.deployer.product_state(self.name, deployments)
+        if deployments:  # a key stays until the Application that reads with it is gone
+            await settle(self.repositories, state, self.scope)
         await settle(ArgoTarget(self.management), state, self.scope)
 
     async def colour(self):
@@ -88,22 +94,22 @@ async def until(holds, what):
 
 
 @pytest.fixture(scope="module")
-def forge(tmp_path_factory):
+def forge(tmp_path_factory, deploying):
+    needs_ssh()
     with forges.start_forge(tmp_path_factory.mktemp("forge")) as running:
+        controlplane_argocd.trust_ssh_host(deploying, running.known_hosts)
         yield running
 
 
-def repository(forge, name, folder: Path):
-    """A public repository: what a product deploys from is read without credentials here."""
+def repository(forge, name, key: KeyFile):
+    """Make a private repository that one key reads; return its address over SSH."""
     with httpx.Client(base_url=f"{forge.url}/api/v4", headers={"PRIVATE-TOKEN": forge.token}) as api:
-        group = api.post("/groups", json={"name": name, "path": name, "visibility": "public"})
-        project = {
-            "name": "deploy",
-            "namespace_id": group.raise_for_status().json()["id"],
-            "visibility": "public",
-        }
-        api.post("/projects", json=project).raise_for_status()
-    return forges.clone(f"{forge.url}/{name}/deploy.git", folder, forge.token)
+        group = api.post("/groups", json={"name": name, "path": name}).raise_for_status().json()
+        project = {"name": "deploy", "namespace_id": group["id"], "visibility": "private"}
+        made = api.post("/projects", json=project).raise_for_status().json()
+        body = {"title": "nautes-readonly", "key": key.public}
+        api.post(f"/projects/{made['id']}/deploy_keys", json=body).raise_for_status()
+        return made["ssh_url_to_repo"]
 
 
 async def register(management, worker, cluster):
@@ -131,10 +137,19 @@ async def product(deploying, worker, forge, tmp_path):
         scope = f"product_{name}"
         state = ProductSpaces().space_state(scope, (space,))
         await settle(KubernetesTarget(theirs, "worker", SPACE_KINDS), state, scope)
-        copy = repository(forge, name, tmp_path / "copy")
-        url = f"{forge.url}/{name}/deploy.git"
-        deployment = Deployment(name, "stage", url, "main", FOLDER, "worker", (name,), "Runtime/stage")
-        made = Product(name, scope, ours, theirs, ArgoDeployer(ours, "acme"), copy, deployment)
+        key = new_key(tmp_path, "key")
+        url = repository(forge, name, key)
+        copy = forges.clone(f"{forge.url}/{name}/deploy.git", tmp_path / "copy", forge.token)
+        read_key = ReadKey("deploy", "gitlab/repo-1/default/readonly", 1, "SHA256:x")
+        deployment = Deployment(
+            name, "stage", url, "main", FOLDER, "worker", (name,), "Runtime/stage", read_key
+        )
+
+        async def stored(_path):
+            return PrivateKey(key.path.read_text(), read_key.version, read_key.fingerprint)
+
+        repositories = RepositorySecrets(ours, stored)
+        made = Product(name, scope, ours, theirs, ArgoDeployer(ours, "acme"), copy, deployment, repositories)
         await made.push({f"{FOLDER}/settings.yaml": settings("green")})
         yield made
 
@@ -188,6 +203,27 @@ async def test_what_is_withdrawn_goes_with_all_that_it_deployed(product):
 
     await until(gone, product.objects)
     assert await product.colour() is None
+    await settle(product.repositories, {}, product.scope)
+    assert await product.repositories.observe(product.scope) == {}
+
+
+async def test_another_product_does_not_read_with_a_key_that_is_not_its_own(product):
+    await product.declare((product.deployment,))
+    await until(lambda: is_colour(product, "green"), product.state)
+    name = f"{product.name}-other"
+    theirs = replace(product.deployment, product=name, read_key=None)
+    state = product.deployer.product_state(name, (theirs,))
+    await settle(ArgoTarget(product.management), state, f"product_{name}")
+
+    async def refused():
+        found = await product.management.get("Application", f"{name}.stage", "argocd")
+        conditions = found.get("status", {}).get("conditions", [])
+        return any(one["type"] == "ComparisonError" for one in conditions)
+
+    await until(refused, "the other product's Application is told no")
+    found = await product.management.get("Application", f"{name}.stage", "argocd")
+    assert found["status"]["sync"]["status"] == "Unknown"
+    await settle(ArgoTarget(product.management), {}, f"product_{name}")
 
 
 async def test_drift_that_argo_cd_makes_in_our_objects_is_none(product):

@@ -95,6 +95,33 @@ def test_the_broker_writes_what_the_others_read(running):
         gateway.secrets.kv.v2.create_or_update_secret("gitlab/a.b", {"token": "u"}, mount_point="hook")
 
 
+def test_the_reconciler_reads_the_keys_that_only_read_and_no_others(running):
+    described = running.load()
+    broker, reconciler = vault(described, "secret-broker"), vault(described, "reconciler")
+    kept = {"raise_on_deleted_version": True, "mount_point": "git"}
+    folder = "gitlab/repo-7/default"
+    other = [f"{folder}/readwrite", f"{folder}/readonly/x", "gitlab/repo-7/other/readonly", "gitlab/readonly"]
+    for path in (f"{folder}/readonly", *other):
+        broker.secrets.kv.v2.create_or_update_secret(path, {"deploykey": "k"}, mount_point="git")
+    found = reconciler.secrets.kv.v2.read_secret_version(f"{folder}/readonly", **kept)
+    assert found["data"]["data"] == {"deploykey": "k"}
+    for path in other:
+        with pytest.raises(hvac.exceptions.Forbidden):
+            reconciler.secrets.kv.v2.read_secret_version(path, **kept)
+    with pytest.raises(hvac.exceptions.Forbidden):
+        reconciler.secrets.kv.v2.create_or_update_secret(
+            f"{folder}/readonly", {"deploykey": "x"}, mount_point="git"
+        )
+    with pytest.raises(hvac.exceptions.Forbidden):
+        reconciler.secrets.kv.v2.list_secrets("gitlab", mount_point="git")
+
+
+def test_the_code_host_is_known_to_ssh_clients(running):
+    described = running.load()
+    port = described.gitlab_ssh_url.rpartition(":")[2]
+    assert described.gitlab_known_hosts.read_text().startswith(f"[127.0.0.1]:{port} ssh-ed25519 ")
+
+
 def test_the_broker_grants_to_runtimes_but_not_to_services(running):
     broker = vault(running.load(), "secret-broker")
     broker.sys.enable_auth_method("kubernetes", path="run-east")
@@ -220,7 +247,11 @@ def described_with(root, pid, created=None):
         "log": "x",
     }
     urls = dict.fromkeys(
-        ("gitlab_url", "gateway_url", "api_url", "nats_url", "nats_monitor_url", "vault_address"), ""
+        (
+            *("gitlab_url", "gitlab_ssh_url", "gitlab_known_hosts", "gateway_url", "api_url"),
+            *("nats_url", "nats_monitor_url", "vault_address"),
+        ),
+        "",
     )
     rest = {key: {} for key in ("clusters", "tokens", "vault_secret_ids", "nats_passwords")}
     return json.dumps(

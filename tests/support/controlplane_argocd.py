@@ -50,6 +50,19 @@ def install(cluster: Cluster) -> None:
     _controller(cluster, redis, repositories, others[1])
 
 
+def trust_ssh_host(cluster: Cluster, known_hosts: Path) -> None:
+    """Give the repository server the lines that SSH hosts are verified with.
+
+    An installation mounts `argocd-ssh-known-hosts-cm` at this place (Argo CD, "Private Repositories"); it is
+    read anew for each connection.
+    """
+    (_data(cluster) / "ssh" / "ssh_known_hosts").write_text(known_hosts.read_text())
+
+
+def _data(cluster: Cluster) -> Path:
+    return cluster.folder / "argocd"
+
+
 def _placed(obj: dict[str, Any]) -> dict[str, Any]:
     """Put an object into the namespace, as its kustomization does."""
     obj["metadata"]["namespace"] = NAMESPACE
@@ -65,7 +78,7 @@ def _placed(obj: dict[str, Any]) -> dict[str, Any]:
 
 def _repository_server(cluster: Cluster, redis: int, port: int, metrics: int) -> Process:
     """Start what clones repositories and makes manifests of their folders."""
-    folder = cluster.folder / "argocd"
+    folder = _data(cluster)
     for place in ("tls", "ssh", "gpg", "plugins", "tmp"):
         (folder / place).mkdir(parents=True, exist_ok=True)
     command = [

@@ -1,5 +1,6 @@
 """The whole platform on a laptop stack of its own, and what tests do with it: push, wait, look."""
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from nautes_localstack.stack import Stack
 from support.examples import EXAMPLES
 from support.processes import wait_until
 from support.tekton import FAILED, MERGE, TASK_FAILED, failing_task
+
+REPOSITORY_SECRET = "nautes-repository.orchard.apple-deploy"
 
 
 class Platform:
@@ -129,7 +132,7 @@ class Platform:
                 found[f"vault/auth/{cluster}/{role}"] = json.dumps(
                     self.systems.vault(f"auth/{cluster}/role/{role}")
                 )
-        for path in (f"{argo}/applications", f"{argo}/appprojects"):
+        for path in (f"{argo}/applications", f"{argo}/appprojects", f"{core}/namespaces/argocd/secrets"):
             for one in self.systems.kubernetes("management", f"{path}?{ours}")["items"]:
                 found[f"argocd/{path}/{one['metadata']['name']}"] = one["metadata"]["uid"]
         for policy in self.systems.vault("sys/policies/acl?list=true")["keys"]:
@@ -138,6 +141,12 @@ class Platform:
             hooks = self.systems.gitlab(f"/projects/{project['id']}/hooks")
             found[f"gitlab/{project['path_with_namespace']}"] = sorted(hook["url"] for hook in hooks)
         return found
+
+    def repository_secret(self) -> dict[str, str] | None:
+        """Return what Argo CD is told of the example's repository, decoded; None while it is not told anything."""
+        path = f"/api/v1/namespaces/argocd/secrets/{REPOSITORY_SECRET}"
+        found = self.systems.kubernetes("management", path)
+        return found and {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
 
     def close(self) -> None:
         """Close connections."""

@@ -102,6 +102,23 @@ def test_the_api_server_has_no_secrets_at_all():
     assert rights.VAULT["api-server"] == {}
 
 
+def test_of_deploy_keys_the_reconciler_reads_those_that_only_read():
+    # The stack does not depend on the domain: the layout of the secret store is said twice, and compared here.
+    assert names.deploy_key_path(7, "readonly") == "gitlab/repo-7/default/readonly"
+    rules = {path: verbs for path, verbs in rights.VAULT["reconciler"].items() if path.startswith("git/")}
+    assert rules == {"git/data/gitlab/+/default/readonly": ("read",)}
+    others = [role for role in SERVICES if role not in ("reconciler", "secret-broker")]
+    assert not [path for role in others for path in rights.VAULT[role] if path.startswith("git/")]
+
+
+def test_the_reconciler_is_told_where_git_is_served_over_ssh():
+    told = {name: service_environment(Layout(Path("/s")), CHOSEN, name) for name in SERVICES}
+    url = f"ssh://git@127.0.0.1:{CHOSEN.ports['forge-ssh']}"
+    assert {name: it.get("NAUTES_GITLAB__SSH_URL") for name, it in told.items()} == {
+        name: url if name == "reconciler" else None for name in SERVICES
+    }
+
+
 def test_the_broker_cannot_widen_the_rights_of_a_service():
     rules = rights.VAULT["secret-broker"]
     assert {path for path in rules if path.startswith("sys/policies")} == {

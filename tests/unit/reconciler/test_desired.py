@@ -1,5 +1,6 @@
-from nautes_adapters.argocd.state import product_state as argo_state
+from nautes_adapters.argocd import ArgoDeployer
 from nautes_adapters.kubernetes import ProductSpaces
+from nautes_domain.capabilities import ReadKey
 from nautes_domain.plan import Ref
 from nautes_reconciler import desired
 from nautes_reconciler.desired import Addresses
@@ -8,22 +9,12 @@ from support.examples import orchard, tenant
 ADDRESSES = Addresses("https://hooks.example", "https://git.example")
 
 
-class Deployer:
-    """Only the pure half of a deployer: nothing here is ever refreshed."""
-
-    name = "argocd"
-
-    def product_state(self, product, deployments):
-        return argo_state(product, deployments)
-
-    async def refresh(self, application, commit):
-        raise NotImplementedError
+DEPLOYER = ArgoDeployer(None, "acme")
 
 
-def of_orchard(changes=None, versions=None):
-    return desired.product_state(
-        orchard(changes), ADDRESSES, versions or {}, spaces=ProductSpaces(), deployer=Deployer()
-    )
+def of_orchard(changes=None, versions=None, **more):
+    given = {"spaces": ProductSpaces(), "deployer": DEPLOYER, "addresses": ADDRESSES, **more}
+    return desired.product_state(orchard(changes), versions=versions or {}, **given)
 
 
 def test_tenant_and_products_get_a_group_with_a_project_for_declarations_and_a_hook():
@@ -69,3 +60,31 @@ def test_removing_the_pipeline_runtime_removes_what_it_needed_and_nothing_else()
 
 def test_without_deployments_nothing_is_left_in_argo_cd():
     assert not [ref for ref in of_orchard({"runtimes/apple-test.yaml": None}) if ref.system == "argocd"]
+
+
+def test_over_ssh_what_is_deployed_is_read_with_the_repositorys_own_key():
+    key = ReadKey("apple-deploy", "gitlab/repo-9/default/readonly", 3, "SHA256:f")
+    ssh = Addresses("https://hooks.example", "https://git.example", "ssh://git@git.example:2222")
+    assert list(desired.sources(orchard())) == ["apple-deploy"]
+    state = of_orchard(addresses=ssh, keys={"apple-deploy": key})
+    url = "ssh://git@git.example:2222/orchard/apple-deploy.git"
+    secret = state[Ref("argocd-repositories", "RepositorySecret", "apple-deploy", "orchard")]
+    assert secret.spec == {
+        "url": url,
+        "project": "orchard",
+        "key": key.path,
+        "key_version": 3,
+        "fingerprint": "SHA256:f",
+    }
+    assert secret.entity == "DeploymentRuntime/apple-test"
+    application = state[Ref("argocd", "Application", "orchard.apple-test", "argocd")]
+    assert application.spec["spec"]["source"]["repoURL"] == url
+    project = state[Ref("argocd", "AppProject", "orchard", "argocd")]
+    assert project.spec["spec"]["sourceRepos"] == [url]
+
+
+def test_without_ssh_there_is_no_key_and_the_address_is_https():
+    state = of_orchard()
+    assert not [ref for ref in state if ref.system == "argocd-repositories"]
+    application = state[Ref("argocd", "Application", "orchard.apple-test", "argocd")]
+    assert application.spec["spec"]["source"]["repoURL"] == "https://git.example/orchard/apple-deploy.git"

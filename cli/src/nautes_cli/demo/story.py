@@ -1,5 +1,6 @@
 """The steps of the demo: what is pushed, and what must be there afterwards in the systems themselves."""
 
+import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from nautes_cli.client import Api
 from nautes_cli.demo.git import Clone, clone, copy_tree, credentials
-from nautes_cli.demo.systems import APPLICATION, PIPELINE_RUNS, Systems
+from nautes_cli.demo.systems import APPLICATION, PIPELINE_RUNS, REPOSITORIES, Systems
 from nautes_domain import names
 from nautes_localstack.description import StackDescription
 
@@ -93,6 +94,11 @@ class Story:
             application = self.until(self.application, "the Application")
             path = application["spec"]["source"]["path"]
             details.append(f"Argo CD: Application {application['metadata']['name']} deploys {path}")
+            url = application["spec"]["source"]["repoURL"]
+            secret = self.until(
+                lambda: self._readable(url), "the key with which Argo CD reads the repository"
+            )
+            details.append(f"Argo CD: Secret {secret} reads {url} with the repository's own key")
             for cluster, account in (("build-east", "apple-builder"), ("run-east", "apple-deployer")):
                 details.append(f"Vault: {self._vault_role(cluster, account)}")
             return commit
@@ -167,6 +173,14 @@ class Story:
         found = self.systems.kubernetes("management", path) or {"items": []}
         registered = sorted(one["metadata"]["name"] for one in found["items"])
         return registered if len(registered) >= 2 else None
+
+    def _readable(self, url: str) -> str | None:
+        found = self.systems.kubernetes("management", REPOSITORIES) or {"items": []}
+        encoded = base64.b64encode(url.encode()).decode()
+        return next(
+            (str(one["metadata"]["name"]) for one in found["items"] if one["data"].get("url") == encoded),
+            None,
+        )
 
     def application(self) -> Any:
         """Return the example's Application."""

@@ -15,6 +15,9 @@ from nautes_localstack.description import StackDescription
 TIMEOUT: Final = 10.0
 PIPELINE_RUNS: Final = "/apis/tekton.dev/v1/namespaces/{namespace}/pipelineruns"
 APPLICATION: Final = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/{name}"
+REPOSITORIES: Final = (
+    "/api/v1/namespaces/argocd/secrets?labelSelector=argocd.argoproj.io%2Fsecret-type%3Drepository"
+)
 
 
 class Systems:

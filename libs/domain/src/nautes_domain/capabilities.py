@@ -191,6 +191,19 @@ class PipelineEngine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadKey:
+    """Which key reads a repository: a reference, never the key."""
+
+    repository: str
+    path: str
+    """Where the key is stored in mount `git`; empty while the code host has not told the repository's id."""
+    version: int = 0
+    """0 while no key was issued."""
+    fingerprint: str = ""
+    """Of its public half, as `ssh-keygen -l` shows it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """One deployment runtime, resolved: what is deployed, from where, to where."""
 
@@ -202,6 +215,8 @@ class Deployment:
     cluster: str
     namespaces: tuple[str, ...]
     entity: str
+    read_key: ReadKey | None = None
+    """None for a repository that is read without a credential."""
 
 
 class Deployer(Protocol):
@@ -210,7 +225,7 @@ class Deployer(Protocol):
     name: str
 
     def product_state(self, product: str, deployments: tuple[Deployment, ...]) -> State:
-        """Return the objects of one product: its project and one application per deployment. Pure."""
+        """Return the objects of one product: its project, one application per deployment, keys to repositories. Pure."""
         ...
 
     async def refresh(self, application: str, commit: str) -> bool:

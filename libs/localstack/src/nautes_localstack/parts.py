@@ -84,10 +84,13 @@ def _openbao(layout: Layout, chosen: Chosen) -> Part:
 
 def _forge(layout: Layout, chosen: Chosen) -> Part:
     port = chosen.ports["forge"]
-    arguments = ("--host", HOST, "--port", str(port), "--state", str(layout.data("forge")))
+    arguments = (
+        *("--host", HOST, "--port", str(port), "--ssh-port", str(chosen.ports["forge-ssh"])),
+        *("--state", str(layout.data("forge")), "--root-token-file", str(layout.token("root"))),
+    )
     return Part(
         "forge",
-        (*_module("nautes_localstack.forge"), *arguments, "--root-token-file", str(layout.token("root"))),
+        (*_module("nautes_localstack.forge"), *arguments),
         "forge",
         chosen.url("forge"),
         Probe(chosen.url("forge") + "/-/readiness"),
@@ -161,6 +164,7 @@ def _own(layout: Layout, chosen: Chosen, name: str) -> dict[str, str]:
                 "NAUTES_GATEWAY_URL": chosen.url("webhook-gateway"),
                 # On a laptop somebody is watching.
                 "NAUTES_CATCH_UP": "PT10S",
+                "NAUTES_GITLAB__SSH_URL": chosen.url("forge-ssh", "ssh", user="git"),
             }
         case "cluster-registrar":
             return kubeconfig

@@ -103,7 +103,8 @@ VAULT: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
     "webhook-gateway": {"hook/data/gitlab/*": _READ, "hook/metadata/gitlab/*": _READ},
     "reconciler": {
         "cluster/data/kubernetes/+/nautes-reconciler": _READ,
-        "git/data/gitlab/*": _READ,
+        # Argo CD's keys: of the repositories' secrets the read keys alone.
+        "git/data/gitlab/+/default/readonly": _READ,
         "hook/data/gitlab/*": _READ,
         "hook/metadata/gitlab/*": _READ,
     },

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from functools import partial
 from time import perf_counter
 
-from nautes_adapters.argocd import ArgoDeployer, ArgoTarget
+from nautes_adapters.argocd import ArgoDeployer, ArgoTarget, PrivateKey, RepositorySecrets
 from nautes_adapters.gitlab import GitLabCodeHost, GitLabLostCalls, GitLabSpace
 from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesClient, KubernetesTarget, ProductSpaces
 from nautes_adapters.tekton import TektonEngine
@@ -13,7 +13,7 @@ from nautes_domain import names
 from nautes_domain.capabilities import SecretStore, StoredSecret
 from nautes_domain.events import PARTITIONS, Delivery, Fact
 from nautes_domain.snapshot import IndexedProject, Snapshot
-from nautes_reconciler.assigning import HOOK_MOUNT, Assigning, Systems
+from nautes_reconciler.assigning import HOOK_MOUNT, KEY_MOUNT, Assigning, Systems
 from nautes_reconciler.catching_up import CatchingUp
 from nautes_reconciler.clusters import Cluster, Clusters
 from nautes_reconciler.declaring import Declaring
@@ -41,7 +41,8 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
     )
     systems = _systems(settings, context)
     declaring = Declaring(settings.tenant, systems.code_host, declarations, context.bus, context.now)
-    addresses = Addresses(settings.gateway_url.rstrip("/"), settings.gitlab.url.rstrip("/"))
+    gitlab = settings.gitlab
+    addresses = Addresses(settings.gateway_url.rstrip("/"), gitlab.url.rstrip("/"), gitlab.ssh_url)
     assigning = Assigning(settings.tenant, addresses, systems, declarations, declaring, context.bus)
     worker = ScopeWorker(context, SERVICE, assigning.assign)
     worker.resync(settings.resync, assigning.scopes)
@@ -105,6 +106,7 @@ def _systems(settings: ReconcilerSettings, context: ServiceContext) -> Systems:
         code_host=code_host,
         gitlab=gitlab,
         argocd=ArgoTarget(management),
+        argocd_repositories=RepositorySecrets(management, partial(_read_key, secrets)),
         clusters=clusters,
         spaces=ProductSpaces(),
         deployer=ArgoDeployer(management, settings.tenant),
@@ -117,6 +119,13 @@ def _connect(name: str, secret: StoredSecret) -> Cluster:
     client = KubernetesClient.from_token(values["server"], values["ca"], values["token"])
     target = KubernetesTarget(client, name, SPACE_KINDS)
     return Cluster(secret.version, target, TektonEngine(client), client.close)
+
+
+async def _read_key(secrets: SecretStore, path: str) -> PrivateKey | None:
+    stored = await secrets.read(KEY_MOUNT, path)
+    if stored is None:
+        return None
+    return PrivateKey(stored.values["deploykey"], stored.version, stored.values.get("fingerprint", ""))
 
 
 async def _hook_secret(secrets: SecretStore, hook: str) -> tuple[str, str, int] | None:

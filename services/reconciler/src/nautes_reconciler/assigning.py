@@ -10,10 +10,11 @@ from nautes_domain.capabilities import (
     CommitState,
     CommitStatus,
     Deployer,
+    ReadKey,
     SecretStore,
     TenantSpace,
 )
-from nautes_domain.catalog import TenantCatalog
+from nautes_domain.catalog import ProductCatalog, TenantCatalog
 from nautes_domain.effects import Cause
 from nautes_domain.events import Fact
 from nautes_domain.failures import Rejected
@@ -30,6 +31,8 @@ from nautes_runtime.scopes import Assignment
 
 APPLY_STATUS = "nautes/apply"
 HOOK_MOUNT = "hook"
+KEY_MOUNT = "git"
+READ = "readonly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Systems:
     code_host: CodeHost
     gitlab: Target
     argocd: Target
+    argocd_repositories: Target
     clusters: Clusters
     spaces: TenantSpace
     deployer: Deployer
@@ -117,6 +121,7 @@ class Assigning:
             await self._secret_versions(projects),
             spaces=self._systems.spaces,
             deployer=self._systems.deployer,
+            keys=await self._read_keys(catalog),
         )
         return Assignment(
             desired=state,
@@ -178,7 +183,25 @@ class Assigning:
         clusters = self._systems.clusters
         registered = {name for name in workers if await clusters.get(name) is not None}
         places = [await clusters.target(name) for name in sorted(needed | registered)]
-        return (self._systems.gitlab, *places, self._systems.argocd)
+        # Argo CD must have the key to a repository before an Application that reads it.
+        return (self._systems.gitlab, *places, self._systems.argocd_repositories, self._systems.argocd)
+
+    async def _read_keys(self, catalog: ProductCatalog) -> Mapping[str, ReadKey]:
+        """Return which key reads each repository that is deployed from; nothing where they are read without."""
+        if not self._addresses.code_host_ssh:
+            return {}
+        known = await self._declarations.projects()
+        keys: dict[str, ReadKey] = {}
+        for name in desired.sources(catalog):
+            project = known.get((catalog.product, name))
+            keys[name] = ReadKey(name, "")
+            if project is None:
+                continue
+            path = names.deploy_key_path(project.project_id, READ)
+            stored = await self._systems.secrets.read(KEY_MOUNT, path)
+            version, values = (stored.version, stored.values) if stored else (0, {})
+            keys[name] = ReadKey(name, path, version, values.get("fingerprint", ""))
+        return keys
 
     async def _secret_versions(self, projects: Iterable[tuple[str, str]]) -> Mapping[str, int]:
         versions: dict[str, int] = {}

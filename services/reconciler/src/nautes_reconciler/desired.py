@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nautes_domain import names
-from nautes_domain.capabilities import Deployer, Deployment, Space, TenantSpace
+from nautes_domain.capabilities import Deployer, Deployment, ReadKey, Space, TenantSpace
 from nautes_domain.catalog import ProductCatalog, TenantCatalog
 from nautes_domain.plan import Ref, State, Wanted, merged
 
@@ -15,6 +15,9 @@ HOOK_EVENTS: Final = ("push_events", "tag_push_events")
 SecretVersions = Mapping[str, int]
 """Version of the secret of each hook, by hook id; absent while it was not issued."""
 
+ReadKeys = Mapping[str, ReadKey]
+"""The keys with which what is deployed is read, by repository; empty where none are needed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -22,6 +25,8 @@ class Addresses:
 
     gateway: str
     code_host: str
+    code_host_ssh: str = ""
+    """`ssh://git@host[:port]`, empty where what is deployed is read without credentials."""
 
     def hook(self, hook: str) -> str:
         """Return the URL that a hook calls."""
@@ -30,6 +35,11 @@ class Addresses:
     def clone(self, group: str, project: str) -> str:
         """Return the HTTP address of a repository, without credentials."""
         return f"{self.code_host}/{names.project_path(group, project)}.git"
+
+    def source(self, group: str, project: str) -> str:
+        """Return the address from which a repository is deployed."""
+        base = self.code_host_ssh or self.code_host
+        return f"{base}/{names.project_path(group, project)}.git"
 
 
 def config_projects(tenant: str, catalog: TenantCatalog) -> Iterator[tuple[str, str]]:
@@ -66,6 +76,7 @@ def product_state(
     *,
     spaces: TenantSpace,
     deployer: Deployer,
+    keys: ReadKeys | None = None,
 ) -> State:
     """Return everything that a valid product needs: repositories with hooks, namespaces, applications."""
     scope = names.scope("product", catalog.product)
@@ -74,7 +85,7 @@ def product_state(
         for place in repositories(catalog)
     ]
     states.append(spaces.space_state(scope, tuple(spaces_of(catalog))))
-    deployments = tuple(deployments_of(catalog, addresses))
+    deployments = tuple(deployments_of(catalog, addresses, keys or {}))
     if deployments:
         states.append(deployer.product_state(catalog.product, deployments))
     return merged(states)
@@ -133,7 +144,14 @@ def spaces_of(catalog: ProductCatalog) -> Iterable[Space]:
             )
 
 
-def deployments_of(catalog: ProductCatalog, addresses: Addresses) -> Iterable[Deployment]:
+def sources(catalog: ProductCatalog) -> Iterable[str]:
+    """Return the names of the repositories that are deployed from, each once."""
+    return sorted(
+        {declared.manifest.spec.manifest_source.code_repo for declared in catalog.deployments.values()}
+    )
+
+
+def deployments_of(catalog: ProductCatalog, addresses: Addresses, keys: ReadKeys) -> Iterable[Deployment]:
     """Yield what Argo CD keeps equal to Git for a valid product."""
     for declared in catalog.deployments.values():
         runtime = declared.manifest
@@ -142,10 +160,11 @@ def deployments_of(catalog: ProductCatalog, addresses: Addresses) -> Iterable[De
         yield Deployment(
             product=catalog.product,
             name=runtime.name,
-            repository_url=addresses.clone(catalog.product, source.code_repo),
+            repository_url=addresses.source(catalog.product, source.code_repo),
             revision=source.target_revision,
             path=source.path,
             cluster=environment.manifest.spec.cluster,
             namespaces=runtime.namespaces,
             entity=declared.entity,
+            read_key=keys.get(source.code_repo),
         )

@@ -1,6 +1,15 @@
-"""Argo CD: what a product's deployments are there, the refresh that a push asks for, registered clusters."""
+"""Argo CD: what a product's deployments are there, the refresh that a push asks for, registered clusters and repositories."""
 
 from nautes_adapters.argocd.clusters import ClusterAccess, ClusterSecrets, cluster_secret_state
 from nautes_adapters.argocd.deployer import ArgoDeployer, ArgoTarget
+from nautes_adapters.argocd.repositories import PrivateKey, RepositorySecrets
 
-__all__ = ["ArgoDeployer", "ArgoTarget", "ClusterAccess", "ClusterSecrets", "cluster_secret_state"]
+__all__ = [
+    "ArgoDeployer",
+    "ArgoTarget",
+    "ClusterAccess",
+    "ClusterSecrets",
+    "PrivateKey",
+    "RepositorySecrets",
+    "cluster_secret_state",
+]

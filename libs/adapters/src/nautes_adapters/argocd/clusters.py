@@ -1,11 +1,11 @@
 """Clusters registered with Argo CD: one Secret each, whose values never enter a plan."""
 
-import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nautes_adapters.argocd.contents import CONTENT, TYPE_LABEL, content_digest, decoded, encoded
 from nautes_adapters.argocd.state import NAMESPACE
 from nautes_adapters.kubernetes import KubernetesClient, owned, owner, selector
 from nautes_domain import names
@@ -14,12 +14,9 @@ from nautes_domain.plan import Action, Observed, Ref, Spec, State, Verb, Wanted
 
 SYSTEM: Final = "argocd-clusters"
 KIND: Final = "ClusterSecret"
-TYPE_LABEL: Final = "argocd.argoproj.io/secret-type"
-"""Argo CD, "Declarative Setup", Clusters."""
 
 _CA_DIGEST = "nautes.io/ca-digest"
 _TOKEN_VERSION = "nautes.io/token-version"  # noqa: S105 - the name of an annotation
-_CONTENT = "nautes.io/content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +46,17 @@ def secret_name(cluster: str) -> str:
 
 def secret_object(cluster: str, spec: Spec, access: ClusterAccess) -> dict[str, Any]:
     """Return the Secret of a cluster. Pure."""
-    tls = {"insecure": False, "caData": _base64(access.ca_pem)} if access.ca_pem else {"insecure": False}
+    tls = {"insecure": False, "caData": encoded(access.ca_pem)} if access.ca_pem else {"insecure": False}
     config = json.dumps({"bearerToken": access.token, "tlsClientConfig": tls}, sort_keys=True)
     data = {
-        "name": _base64(cluster),
-        "server": _base64(access.server),
-        "config": _base64(config),
+        "name": encoded(cluster),
+        "server": encoded(access.server),
+        "config": encoded(config),
     }
     annotations = {
         _CA_DIGEST: str(spec["ca_digest"]),
         _TOKEN_VERSION: str(spec["token_version"]),
-        _CONTENT: _content_digest(data),
+        CONTENT: content_digest(data),
     }
     marked = owned(
         {"metadata": {"labels": {TYPE_LABEL: "cluster"}, "annotations": annotations}},
@@ -74,10 +71,9 @@ def seen(secret: Mapping[str, Any]) -> Spec:
     annotations = secret["metadata"].get("annotations") or {}
     data = secret.get("data") or {}
     version = str(annotations.get(_TOKEN_VERSION) or "")
-    genuine = annotations.get(_CONTENT) == _content_digest(data) and version.isdecimal()
-    server = base64.b64decode(data.get("server") or "").decode("utf-8", "replace")
+    genuine = annotations.get(CONTENT) == content_digest(data) and version.isdecimal()
     return {
-        "server": server,
+        "server": decoded(data, "server"),
         "ca_digest": str(annotations.get(_CA_DIGEST) or ""),
         "token_version": int(version) if genuine else 0,
     }
@@ -129,12 +125,3 @@ class ClusterSecrets:
                 code="cluster-access-stale",
             )
         await self._client.apply(secret_object(cluster, action.after, access))
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def _content_digest(data: Mapping[str, str]) -> str:
-    """Return a digest that shows tampering and no value: the token in it is long and random."""
-    return names.digest(*(f"{key}={data[key]}" for key in sorted(data)), length=40)

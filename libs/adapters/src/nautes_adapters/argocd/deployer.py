@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from nautes_adapters.argocd import state
+from nautes_adapters.argocd import repositories, state
 from nautes_adapters.kubernetes import KubernetesClient, ObjectsTarget, owner
 from nautes_domain.capabilities import Deployment
 from nautes_domain.failures import Blocked, Rejected, Retry
-from nautes_domain.plan import Action, Spec, State, Verb
+from nautes_domain.plan import Action, Spec, State, Verb, merged
 
 REFRESH: Final = "argocd.argoproj.io/refresh"
 """Argo CD looks at Git at once when it sees this, and removes it (Argo CD, "Annotations and Labels")."""
@@ -25,8 +25,9 @@ class ArgoDeployer:
         self._tenant = tenant
 
     def product_state(self, product: str, deployments: tuple[Deployment, ...]) -> State:
-        """Return the AppProject and Applications of a product; see `state`."""
-        return state.product_state(product, deployments)
+        """Return the AppProject, the Applications and the repositories of a product; see `state` and `repositories`."""
+        objects = state.product_state(product, deployments)
+        return merged((objects, repositories.repository_state(product, deployments)))
 
     async def refresh(self, application: str, commit: str) -> bool:
         """Ask for a look at Git, once per commit. Blocked while there is no such Application of ours."""

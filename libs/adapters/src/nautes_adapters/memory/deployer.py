@@ -1,5 +1,7 @@
 """A deployer and a tenant space in memory: their objects are plain specs in systems of their own."""
 
+from dataclasses import asdict
+
 from nautes_domain import names
 from nautes_domain.capabilities import Deployment, Space
 from nautes_domain.failures import Blocked
@@ -31,6 +33,7 @@ class MemoryDeployer:
                 "path": one.path,
                 "cluster": one.cluster,
                 "namespaces": list(one.namespaces),
+                "read_key": None if one.read_key is None else asdict(one.read_key),
             }
             state[application] = Wanted(content, f"runtime {one.name} is declared", one.entity)
         return state
