@@ -21,4 +21,4 @@ demo-real: controlplane controlplane-up
 
 # The plugin puts real API servers where the suites otherwise start the small one.
 test-controlplane: .venv/ready
-	PYTHONPATH=tests $(RUN)/pytest -p support.controlplane_suites $(CONTROLPLANE_SUITES)
+	PYTHONPATH=tests $(RUN)/pytest --timeout 300 -p support.controlplane_suites $(CONTROLPLANE_SUITES)

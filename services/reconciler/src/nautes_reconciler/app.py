@@ -30,6 +30,8 @@ from nautes_runtime.scopes import ScopeWorker
 from nautes_runtime.settings import read_secret
 
 SERVICE = "reconciler"
+TAKEOVER = 20.0
+"""Seconds until what a dead replica held goes to another; its project waits that long."""
 
 
 async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
@@ -62,6 +64,7 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
             context.subjects.deliveries(index),
             deliveries.handle,
             model=Delivery,
+            ack_wait=TAKEOVER,
         )
     lost_calls = _lost_calls(settings, context)
     context.every(settings.catch_up, CatchingUp(lost_calls, declarations, context.log))
