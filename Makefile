@@ -29,6 +29,7 @@ bench: .venv/ready
 	$(RUN)/python -m bench
 
 include controlplane.mk
+include compose.mk
 
 clean:
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -14,7 +14,7 @@ from nautes_cli.local import ClusterOption, foreign_clusters, up_with_progress
 
 if TYPE_CHECKING:
     from nautes_cli.demo.story import StepDone
-    from nautes_localstack.stack import Stack
+    from nautes_localstack.description import StackDescription
 
 
 def demo(
@@ -47,7 +47,7 @@ def demo(
         fail(str(error))
     say(f"the laptop stack is ready after {monotonic() - began:.1f} s\n")
     try:
-        worked = _tell(stack, examples)
+        worked = tell(stack.load(), examples)
     finally:
         if not keep:
             stack.down()
@@ -58,14 +58,14 @@ def demo(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _tell(stack: "Stack", examples: Path) -> bool:
+def tell(described: "StackDescription", examples: Path) -> bool:
+    """Tell the story on a running stack and show it; return whether everything became true."""
     import httpx  # noqa: PLC0415
 
     from nautes_cli.demo.git import GitError  # noqa: PLC0415
     from nautes_cli.demo.story import NotReachedError, Story  # noqa: PLC0415
     from nautes_cli.demo.systems import Systems  # noqa: PLC0415
 
-    described = stack.load()
     api = Api(described.api_url, described.tokens["dev"].read_text().strip())
     systems = Systems(described)
     with tempfile.TemporaryDirectory(prefix="nautes-demo-") as work:

@@ -34,6 +34,8 @@ class NatsConfig:
     server_name: str = "nautes-local"
     max_file_store: int = 8 * 1024**3
     sync_always: bool = False
+    account: str = ""
+    """The account that the users and their streams live in; empty: the server's own default one."""
 
 
 def render(
@@ -56,8 +58,11 @@ def render(
     }
     if config.monitor_port:
         document["http"] = f"{config.host}:{config.monitor_port}"
-    if users:
-        document["authorization"] = {"users": [_user(user, (passwords or {})[user.name]) for user in users]}
+    known = [_user(user, (passwords or {})[user.name]) for user in users]
+    if config.account:
+        document["accounts"] = {config.account: {"jetstream": "enabled", "users": known}}
+    elif known:
+        document["authorization"] = {"users": known}
     return json.dumps(document, indent=2) + "\n"
 
 

@@ -173,16 +173,17 @@ def _refuse_taken_ports(settled: Chosen, wanted: Sequence[Part]) -> None:
 
 
 def describe(
-    layout: Layout, settled: Chosen, name: str, started: datetime, supervisor: Supervisor
+    layout: Layout, settled: Chosen, name: str, started: datetime, supervisor: Supervisor | None
 ) -> StackDescription:
-    """Return what runs as data."""
-    running = [child for child in supervisor.children.values() if child.process is not None]
+    """Return what runs as data. Without a supervisor its parts are somebody else's, and are there."""
+    children = supervisor.children.values() if supervisor else ()
+    running = [child for child in children if child.process is not None]
     return StackDescription(
         name=name,
         state=layout.root,
         tenant=settled.tenant,
-        supervisor=os.getpid(),
-        ready=supervisor.ready,
+        supervisor=os.getpid() if supervisor else 0,
+        ready=supervisor.ready if supervisor else True,
         started=started,
         gitlab_url=settled.url("forge"),
         gitlab_ssh_url=settled.url("forge-ssh", "ssh", user="git"),

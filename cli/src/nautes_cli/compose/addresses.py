@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from nautes_localstack.layout import CLUSTERS, SERVICES, Chosen, Layout
+from nautes_localstack.layout import CLUSTERS, SERVICES, Chosen
 
 STATE: Final = Path("/data")
 """What only the jobs see: all secrets, and what they were made for."""
@@ -17,23 +17,29 @@ OWN: Final = Path("/run/nautes")
 SERVER_DATA: Final = Path("/data")
 """Where a server keeps its data in its own container."""
 
-KUBERNETES_STATES: Final = Path("/clusters")
-"""The folders in which the Kubernetes APIs write their kubeconfigs, by cluster."""
+CLUSTER_FILES: Final = Path("/clusters")
+"""The folders in which the Kubernetes APIs write their kubeconfigs: one per small one, `k3s` for all of k3s."""
+
+FORGE: Final = "forge"
+GITLAB: Final = "gitlab"
+CODE_HOSTS: Final = (FORGE, GITLAB)
+"""Names of the containers; both listen on the same port."""
+
+LOCAL: Final = "local"
+K3S: Final = "k3s"
+CLUSTER_KINDS: Final = (LOCAL, K3S)
 
 PORTS: Final[Mapping[str, int]] = {
     "nats": 4222,
     "nats-monitor": 8222,
     "openbao": 8200,
     "openbao-cluster": 8201,
-    "forge": 8080,
+    "forge": 8929,
     **{f"kubernetes-{cluster}": 6443 for cluster in CLUSTERS},
     **{f"{service}-health": 8081 for service in SERVICES},
     "webhook-gateway": 8080,
     "api-server": 8080,
 }
-
-OBSERVERS: Final = ("grafana",)
-CODE_HOSTS: Final = ("forge", "gitlab")
 
 CONSUMERS: Final = (
     "nats",
@@ -41,32 +47,25 @@ CONSUMERS: Final = (
     *CODE_HOSTS,
     *(f"kubernetes-{cluster}" for cluster in CLUSTERS),
     *SERVICES,
-    *OBSERVERS,
+    "grafana",
 )
-"""Every container that is handed something."""
+"""Every container that is handed something; k3s reads what its cluster's small API is handed."""
 
 
 class Named(Chosen):
-    """Addresses by name instead of by loopback port. `code_host` is `forge`, or `gitlab` in profile `full`."""
+    """Addresses by name instead of by loopback port."""
 
-    code_host: str = "forge"
+    code_host: str = FORGE
 
     def url(self, endpoint: str, scheme: str = "http") -> str:
         """Return the address of an endpoint without a trailing slash."""
-        if endpoint == "forge" and self.code_host == "gitlab":
-            return f"{scheme}://gitlab"
         host = endpoint.removesuffix("-monitor").removesuffix("-health").removesuffix("-cluster")
-        return f"{scheme}://{host}:{self.ports[endpoint]}"
+        return f"{scheme}://{self.code_host if host == FORGE else host}:{self.ports[endpoint]}"
 
 
-def named(tenant: str, code_host: str = "forge") -> Named:
+def named(tenant: str, code_host: str = FORGE) -> Named:
     """Return the addresses of a stack."""
     return Named(tenant=tenant, ports=dict(PORTS), code_host=code_host)
-
-
-def layout() -> Layout:
-    """Return where the jobs keep what they keep."""
-    return Layout(STATE)
 
 
 def handout(consumer: str, file: str) -> Path:

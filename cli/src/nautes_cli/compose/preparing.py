@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator
 
-from nautes_compose.addresses import OBSERVERS, OWN, SERVER_DATA, Named, handout
+from nautes_cli.compose.addresses import CODE_HOSTS, OWN, SERVER_DATA, Named, handout
 from nautes_localstack import files, nats, openbao, rights
 from nautes_localstack.layout import CLUSTERS, SERVICES, Layout, secret, write_private
 
@@ -25,20 +25,22 @@ def texts(layout: Layout, chosen: Named) -> Iterator[tuple[str, str, str]]:
     """Yield container, file name and content of everything that needs no running server."""
     yield "nats", "nats.json", nats_configuration(layout, chosen)
     yield "openbao", "openbao.json", openbao_configuration(layout, chosen)
-    yield "forge", "root-token", secret(layout.token("root")) + "\n"
-    yield "gitlab", "root-password", secret(layout.secrets / "gitlab-root-password") + "\n"
+    for code_host in CODE_HOSTS:
+        yield code_host, "root-token", secret(layout.token("root")) + "\n"
     for cluster in CLUSTERS:
         name = f"kubernetes-{cluster}"
-        yield name, "token", secret(layout.token(name)) + "\n"
+        token = secret(layout.token(name))
+        yield name, "token", token + "\n"
+        # Kubernetes documentation, "Static token file": token, name, id, groups.
+        yield name, "tokens.csv", f'{token},operator,operator,"system:masters"\n'
     for service in SERVICES:
         yield service, "nats-password", secret(layout.nats_password(service)) + "\n"
         yield service, "vault-secret-id", secret(layout.secret_id(service)) + "\n"
-    for observer in OBSERVERS:
-        yield observer, "admin-password", secret(layout.secrets / f"{observer}-password") + "\n"
+    yield "grafana", "admin-password", secret(layout.token("grafana")) + "\n"
 
 
 def nats_configuration(layout: Layout, chosen: Named) -> str:
-    """Return the configuration of the bus: users, passwords and the subjects of each."""
+    """Return the configuration of the bus: the tenant's account, its users and the subjects of each."""
     users = rights.nats_users(chosen.tenant)
     passwords = {user.name: secret(layout.nats_password(user.name)) for user in users}
     settings = nats.NatsConfig(
@@ -48,6 +50,7 @@ def nats_configuration(layout: Layout, chosen: Named) -> str:
         monitor_port=chosen.ports["nats-monitor"],
         # One server without replicas: what it acknowledges must be on the disk.
         sync_always=True,
+        account=chosen.tenant,
     )
     return nats.render(settings, users, passwords)
 

@@ -1,0 +1,28 @@
+"""Once the servers answer: roles, users, kubeconfigs by the laptop stack's own steps, then the rest handed out."""
+
+from nautes_cli.compose import full
+from nautes_cli.compose.addresses import CLUSTER_FILES, GITLAB, K3S, Named, handout
+from nautes_localstack import bootstrap, running
+from nautes_localstack.layout import CLUSTERS, MANAGEMENT, Layout, write_private
+from nautes_localstack.parts import BOTS, SETUPS
+
+NEEDS_MANAGEMENT = ("reconciler", "cluster-registrar")
+"""Services that are told the management cluster by a kubeconfig."""
+
+
+async def set_up(layout: Layout, chosen: Named, clusters: str, manifests: full.Manifests) -> None:
+    """Set everything up and hand out what came of it. May be repeated; raises SetupError, OSError, ValueError."""
+    layout.prepare()
+    if clusters == K3S:
+        await full.set_up_k3s(layout, manifests)
+    else:
+        running.take_over(layout, {name: CLUSTER_FILES / name / "kubeconfig.yaml" for name in CLUSTERS})
+    if chosen.code_host == GITLAB:
+        await full.set_up_gitlab(layout, chosen)
+    steps = bootstrap.steps(layout, chosen)
+    for name in SETUPS:
+        await steps[name]()
+    for service, bot in BOTS.items():
+        write_private(handout(service, "gitlab-token"), layout.token(bot).read_bytes())
+    for service in NEEDS_MANAGEMENT:
+        write_private(handout(service, "kubeconfig.yaml"), layout.kubeconfig(MANAGEMENT).read_bytes())
