@@ -9,6 +9,9 @@ from nautes_localstack.parts import BOTS, SETUPS
 NEEDS_MANAGEMENT = ("reconciler", "cluster-registrar")
 """Services that are told the management cluster by a kubeconfig."""
 
+NEEDS_CODE_HOST = ("reconciler", "secret-broker")
+"""Services with a token of their own; the API server reads with the tokens of its callers."""
+
 
 async def set_up(layout: Layout, chosen: Named, clusters: str, manifests: full.Manifests) -> None:
     """Set everything up and hand out what came of it. May be repeated; raises SetupError, OSError, ValueError."""
@@ -22,7 +25,7 @@ async def set_up(layout: Layout, chosen: Named, clusters: str, manifests: full.M
     steps = bootstrap.steps(layout, chosen)
     for name in SETUPS:
         await steps[name]()
-    for service, bot in BOTS.items():
-        write_private(handout(service, "gitlab-token"), layout.token(bot).read_bytes())
+    for service in NEEDS_CODE_HOST:
+        write_private(handout(service, "gitlab-token"), layout.token(BOTS[service]).read_bytes())
     for service in NEEDS_MANAGEMENT:
         write_private(handout(service, "kubeconfig.yaml"), layout.kubeconfig(MANAGEMENT).read_bytes())

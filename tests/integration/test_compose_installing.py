@@ -1,0 +1,111 @@
+"""Installing release manifests: server-side apply on a Kubernetes API, from an address."""
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import yaml
+
+from nautes_cli.compose.full import names_for_pods
+from nautes_cli.compose.installing import Installer, manifests
+from nautes_localstack.bootstrap import SetupError
+from nautes_localstack.kubeconfigs import ClusterAccess
+from support.kubernetes import start_kubernetes
+
+RELEASE = [
+    {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "pears.example.com"},
+        "spec": {
+            "group": "example.com",
+            "names": {"kind": "Pear", "listKind": "PearList", "plural": "pears", "singular": "pear"},
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "properties": {
+                                "spec": {"type": "object", "properties": {"kind": {"type": "string"}}}
+                            },
+                        }
+                    },
+                }
+            ],
+        },
+    },
+    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "picker"}},
+    {
+        "apiVersion": "example.com/v1",
+        "kind": "Pear",
+        "metadata": {"name": "one"},
+        "spec": {"kind": "conference"},
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def access(tmp_path_factory):
+    with start_kubernetes(tmp_path_factory.mktemp("cluster"), "management") as cluster:
+        yield ClusterAccess.read(cluster.kubeconfig)
+
+
+@pytest.fixture
+def release(tmp_path):
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format, *args):  # noqa: A002 - the library's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    (tmp_path / "release.yaml").write_text("---\n" + yaml.safe_dump_all(RELEASE))
+    (tmp_path / "broken.yaml").write_text("a: [")
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def test_a_release_is_applied_with_its_own_kinds_and_may_be_applied_again(access, release):
+    async with Installer.connect(access, 20) as installer:
+        assert await installer.answers()
+        for _ in range(2):
+            await installer.install("orchard", f"{release}/release.yaml")
+        for path in (
+            "/api/v1/namespaces/orchard/serviceaccounts/picker",
+            "/apis/example.com/v1/namespaces/orchard/pears/one",
+        ):
+            assert (await installer.cluster.get(path)).status_code == 200
+
+
+async def test_names_for_pods_are_an_object_that_the_server_takes(access):
+    async with Installer.connect(access, 20) as installer:
+        await installer.apply([names_for_pods({"gitlab": "10.0.0.2"})])
+        found = await installer.cluster.get("/api/v1/namespaces/kube-system/configmaps/coredns-custom")
+        assert "10.0.0.2 gitlab" in found.json()["data"]["containers.server"]
+
+
+async def test_what_the_server_refuses_is_named(access):
+    refused = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "Not_A_Name"}}
+    async with Installer.connect(access, 20) as installer:
+        with pytest.raises(SetupError, match="ServiceAccount Not_A_Name was answered with 422"):
+            await installer.apply([refused])
+
+
+@pytest.mark.parametrize(
+    ("file", "words"), [("none.yaml", "answered with 404"), ("broken.yaml", "holds no manifests")]
+)
+async def test_an_address_without_manifests_is_named(release, file, words):
+    with pytest.raises(SetupError, match=words):
+        await manifests(f"{release}/{file}")
+
+
+async def test_nobody_at_the_address_is_said():
+    with pytest.raises(SetupError, match=r"127\.0\.0\.1:1/release\.yaml"):
+        await manifests("http://127.0.0.1:1/release.yaml")
