@@ -1,5 +1,7 @@
-"""Installing release manifests: server-side apply on a Kubernetes API, from an address."""
+"""Installing release manifests by server-side apply, and the health check of every container: on real servers."""
 
+import subprocess
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +13,10 @@ from nautes_cli.compose.full import names_for_pods
 from nautes_cli.compose.installing import Installer, manifests
 from nautes_localstack.bootstrap import SetupError
 from nautes_localstack.kubeconfigs import ClusterAccess
+from support.compose_file import ROOT
 from support.kubernetes import start_kubernetes
+
+HEALTH_CHECK = ROOT / "deploy" / "images" / "healthcheck.py"
 
 RELEASE = [
     {
@@ -50,9 +55,14 @@ RELEASE = [
 
 
 @pytest.fixture(scope="module")
-def access(tmp_path_factory):
-    with start_kubernetes(tmp_path_factory.mktemp("cluster"), "management") as cluster:
-        yield ClusterAccess.read(cluster.kubeconfig)
+def cluster(tmp_path_factory):
+    with start_kubernetes(tmp_path_factory.mktemp("cluster"), "management") as running:
+        yield running
+
+
+@pytest.fixture
+def access(cluster):
+    return ClusterAccess.read(cluster.kubeconfig)
 
 
 @pytest.fixture
@@ -109,3 +119,23 @@ async def test_an_address_without_manifests_is_named(release, file, words):
 async def test_nobody_at_the_address_is_said():
     with pytest.raises(SetupError, match=r"127\.0\.0\.1:1/release\.yaml"):
         await manifests("http://127.0.0.1:1/release.yaml")
+
+
+def is_well(*arguments):
+    return not subprocess.run(
+        [sys.executable, "-I", "-S", HEALTH_CHECK, *map(str, arguments)], check=False
+    ).returncode
+
+
+def test_the_health_check_takes_200_alone_for_well(release):
+    assert is_well(f"{release}/release.yaml?x=1")
+    assert not is_well(f"{release}/none.yaml")
+    assert not is_well("http://127.0.0.1:1/")
+    assert not is_well("nonsense")
+
+
+def test_the_health_check_trusts_the_authority_of_the_kubeconfig_alone(cluster, tmp_path):
+    assert is_well(f"{cluster.url}/readyz", cluster.kubeconfig)
+    (tmp_path / "empty").write_text("")
+    assert not is_well(f"{cluster.url}/readyz", tmp_path / "empty")
+    assert not is_well(f"{cluster.url}/readyz", tmp_path / "none")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from nautes_cli.compose import full, installing
 from nautes_cli.compose.addresses import CONSUMERS, handout, named
 from nautes_cli.compose.preparing import texts
+from nautes_localstack import running
 from nautes_localstack.kubeconfigs import ClusterAccess
 from nautes_localstack.layout import CLUSTERS, SERVICES, Layout
 
@@ -61,6 +63,16 @@ def test_addresses_are_names_and_follow_the_code_host():
         "http://forge:8929",
         "http://gitlab:8929",
     ]
+
+
+def test_the_stack_is_described_for_the_demo_without_processes_of_ours(layout):
+    described = running.describe(layout, CHOSEN, "compose", datetime.now(UTC), None)
+    assert described.ready
+    assert described.parts == {}
+    assert (described.gitlab_url, described.api_url) == ("http://forge:8929", "http://api-server:8080")
+    assert {one.url for one in described.clusters.values()} == {
+        f"https://kubernetes-{cluster}:6443" for cluster in CLUSTERS
+    }
 
 
 def test_a_kubeconfig_of_k3s_keeps_the_authority_and_nothing_else(tmp_path):
