@@ -318,3 +318,36 @@ async def test_closing_a_client_ends_its_watches_with_a_retry(server):
     await client.close()
     with pytest.raises(Retry):
         await watching
+
+
+async def test_a_pod_uses_the_token_that_is_there_now(authority, tmp_path):
+    async with serving(authority) as server:
+        (tmp_path / "ca.crt").write_text(server.ca_pem)
+        (tmp_path / "token").write_text("first\n")
+        client = KubernetesClient.in_cluster(tmp_path, server.url)
+        await client.list("Namespace")
+        (tmp_path / "token").write_text("second\n")
+        await client.list("Namespace")
+        await client.close()
+        said = [request.headers["Authorization"] for request, _ in server.requests]
+        assert said == ["Bearer first", "Bearer second"]
+
+
+@pytest.mark.parametrize("present", [(), ("ca.crt",), ("token",)])
+async def test_a_process_without_an_account_on_its_cluster_says_so(tmp_path, present):
+    for name in present:
+        (tmp_path / name).write_text("x")
+    with pytest.raises(Rejected, match="account of the pod") as refused:
+        KubernetesClient.in_cluster(tmp_path)
+    assert refused.value.code == "kubernetes-account"
+
+
+async def test_a_token_that_is_taken_away_while_we_run_is_a_refusal_in_words(authority, tmp_path):
+    async with serving(authority) as server:
+        (tmp_path / "ca.crt").write_text(server.ca_pem)
+        (tmp_path / "token").write_text("first\n")
+        client = KubernetesClient.in_cluster(tmp_path, server.url)
+        (tmp_path / "token").unlink()
+        with pytest.raises(Rejected, match="account of the pod"):
+            await client.list("Namespace")
+        await client.close()

@@ -33,10 +33,14 @@ async def app_role(root, name, rules):
     return role_id, (await root.write(f"auth/approle/role/{name}/secret-id", {}))["secret_id"]
 
 
+def login(role_id, secret_id):
+    return lambda: ("auth/approle/login", {"role_id": role_id, "secret_id": secret_id})
+
+
 @pytest.fixture
 async def reader(openbao, root):
     role_id, secret_id = await app_role(root, "reader", {f"git/data/{PATH}": ["read"]})
-    session = VaultSession(openbao.address, role_id, secret_id)
+    session = VaultSession(openbao.address, login(role_id, secret_id))
     yield session
     await session.close()
 
@@ -74,7 +78,7 @@ async def test_a_revoked_token_is_replaced_without_anyone_noticing(root, reader)
 
 async def test_a_wrong_secret_id_is_rejected_and_not_shown(openbao, root):
     role_id, _ = await app_role(root, "wrong", {f"git/data/{PATH}": ["read"]})
-    session = VaultSession(openbao.address, role_id, "canary-secret-id")
+    session = VaultSession(openbao.address, login(role_id, "canary-secret-id"))
     with pytest.raises(Rejected) as caught:
         await session.read("sys/auth")
     assert caught.value.code == "vault-denied"

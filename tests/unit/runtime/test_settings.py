@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from nautes_domain.failures import Rejected
-from nautes_runtime.settings import ServiceSettings, read_secret
+from nautes_runtime.settings import NatsSettings, ServiceSettings, VaultSettings, read_secret
 
 
 def environment(tmp_path, *lines):
@@ -57,3 +57,67 @@ def test_a_missing_secret_is_refused(tmp_path):
         read_secret(tmp_path / "absent")
     with pytest.raises(Rejected):
         read_secret(tmp_path)
+
+
+def test_an_app_role_logs_in_with_the_secret_id_that_is_there_now(tmp_path):
+    (tmp_path / "id").write_text("first\n")
+    settings = VaultSettings(address="https://vault", role_id="r", secret_id_file=tmp_path / "id")
+    login = settings.login()
+    assert login() == ("auth/approle/login", {"role_id": "r", "secret_id": "first"})
+    (tmp_path / "id").write_text("second\n")
+    assert login()[1]["secret_id"] == "second"
+
+
+def test_a_pod_logs_in_with_the_token_that_is_there_now(tmp_path):
+    (tmp_path / "token").write_text("first")
+    account = {"role": "reconciler", "token_file": tmp_path / "token"}
+    login = VaultSettings(address="https://vault", kubernetes=account).login()
+    assert login() == ("auth/nautes.services/login", {"role": "reconciler", "jwt": "first"})
+    (tmp_path / "token").write_text("second")
+    assert login()[1]["jwt"] == "second"
+
+
+def test_a_login_without_its_secret_is_refused_before_anything_is_taken(tmp_path):
+    account = {"role": "reconciler", "token_file": tmp_path / "absent"}
+    with pytest.raises(Rejected, match="No such file"):
+        VaultSettings(address="https://vault", kubernetes=account).login()
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {},
+        {"role_id": "r"},
+        {"secret_id_file": "/x"},
+        {"role_id": "r", "secret_id_file": "/x", "kubernetes": {"role": "reconciler"}},
+    ],
+)
+def test_there_is_exactly_one_identity_in_the_secret_store(identity):
+    with pytest.raises(ValidationError, match="not both"):
+        VaultSettings(address="https://vault", **identity)
+
+
+def test_certificates_are_always_checked(tmp_path):
+    identity = {"kubernetes": {"role": "reconciler"}}
+    assert VaultSettings(address="https://vault", **identity).verify is True
+    file = tmp_path / "ca.pem"
+    assert VaultSettings(address="https://vault", ca_file=file, **identity).verify == str(file)
+
+
+@pytest.mark.parametrize(
+    ("said", "encrypted"),
+    [
+        ({}, False),
+        ({"url": "nats://bus:4222"}, False),
+        ({"url": "tls://bus:4222"}, True),
+        ({"ca_file": "/ca.pem"}, True),
+    ],
+)
+def test_the_bus_is_encrypted_when_either_setting_says_so(said, encrypted):
+    assert NatsSettings(**said).encrypted is encrypted
+
+
+@pytest.mark.parametrize("replicas", [0, 6])
+def test_jetstream_keeps_one_to_five_copies(replicas):
+    with pytest.raises(ValidationError):
+        NatsSettings(replicas=replicas)

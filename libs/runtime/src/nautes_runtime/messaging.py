@@ -6,9 +6,11 @@ is not reached when a message does not decode.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 from uuid import uuid4
@@ -16,13 +18,13 @@ from uuid import uuid4
 from faststream import BaseMiddleware
 from faststream.middlewares import AckPolicy
 from faststream.nats import NatsBroker
-from faststream.security import SASLPlaintext
+from faststream.nats.security import NatsSecurity, NatsUserPassword
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
 from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
-from nautes_domain.failures import Blocked, Retry
+from nautes_domain.failures import Blocked, Rejected, Retry
 from nautes_runtime.bus import PUBLISH_TIMEOUT, UNAVAILABLE, Bus
 from nautes_runtime.dead import DeadMessage
 from nautes_runtime.intake import RETURN, Intake
@@ -43,15 +45,12 @@ def connect(settings: NatsSettings, *, name: str = "nautes", logger: Any = None)
     """Return a broker that connects when it is started, and again for ever when the connection breaks.
 
     With FastStream's default it would give up after sixty attempts and then block the event loop.
+    Raises Rejected if the password or the authorities cannot be read.
     """
-    security = None
-    if settings.user:
-        password = read_secret(settings.password_file).get_secret_value() if settings.password_file else ""
-        security = SASLPlaintext(username=settings.user, password=password, use_ssl=False)
     return NatsBroker(
         settings.url,
         name=name,
-        security=security,
+        security=_security(settings),
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         ping_interval=10,
@@ -60,6 +59,30 @@ def connect(settings: NatsSettings, *, name: str = "nautes", logger: Any = None)
         apply_types=False,
         logger=logger,
     )
+
+
+def _security(settings: NatsSettings) -> NatsSecurity:
+    """Return who we are. nats-py encrypts only if the server asks for it, unless the handshake comes first."""
+    tls: dict[str, Any] = {"use_ssl": False}
+    if settings.encrypted:
+        tls = {"ssl_context": _trust(settings.ca_file), "use_ssl": True, "tls_handshake_first": True}
+    if not settings.user:
+        return NatsSecurity(**tls)
+    password = read_secret(settings.password_file).get_secret_value() if settings.password_file else ""
+    return NatsUserPassword(settings.user, password, **tls)
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except OSError as error:  # ssl.SSLError is one
+        raise Rejected(
+            error.strerror or "it holds no certificate",
+            what=f"authorities {ca_file}",
+            who="platform team",
+            next_step="write the certificates of the bus's authority into that file",
+            code="ca-file",
+        ) from None
 
 
 @dataclass(slots=True)

@@ -128,7 +128,10 @@ class Service:
         self._broker = connect(self._settings.nats, name=self._name, logger=logger)
         client = await self._broker.connect()
         js = client.jetstream(timeout=JETSTREAM_TIMEOUT)
-        await self._again("provision", partial(streams.provision, js, self._settings.tenant))
+        provision = partial(
+            streams.provision, js, self._settings.tenant, replicas=self._settings.nats.replicas
+        )
+        await self._again("provision", provision)
         context = self._context = ServiceContext(
             service=self._name,
             settings=self._settings,
@@ -166,7 +169,9 @@ class Service:
             await self._again("consumer", partial(_ensure, js, one.intake.consumer))
             await _listen(context.broker, one)
         consumers = [one.intake.consumer for one in declared]
-        watchdog = self.watchdog = Watchdog(js, self._settings.tenant, consumers, self._log)
+        watchdog = self.watchdog = Watchdog(
+            js, self._settings.tenant, consumers, self._log, replicas=self._settings.nats.replicas
+        )
         self._tasks.append(asyncio.create_task(watchdog.run(), name="watchdog"))
         self._health.add("durables", lambda: watchdog.problem)
         self._health.add("intake", lambda: asleep([one.intake for one in declared]))

@@ -1,9 +1,10 @@
 """What a service is told by its environment. Secrets come from files, never from variables."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nautes_domain.failures import Rejected
@@ -11,6 +12,10 @@ from nautes_domain.names import Label
 
 LARGEST_SECRET: Final = 65_536
 """Bytes. A file that is larger is not a secret but a mistake in a path."""
+
+
+Login = Callable[[], tuple[str, Mapping[str, str]]]
+"""Gives the path of a login call and its body, anew for each: what is in the file may have been replaced."""
 
 
 class Part(BaseModel):
@@ -23,16 +28,72 @@ class NatsSettings(Part):
     """Where the bus is and who we are there. Without `user` the connection is anonymous."""
 
     url: str = "nats://127.0.0.1:4222"
+    """With the scheme `tls`, or with `ca_file`, nothing is said before the connection is encrypted."""
     user: str = ""
     password_file: Path | None = None
+    ca_file: Path | None = None
+    """Authorities that the server's certificate is checked against, instead of the system's."""
+    replicas: int = Field(default=1, ge=1, le=5)
+    """Copies of every stream and bucket, on as many servers; the same for all services of a tenant."""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the server must speak TLS from the first byte."""
+        return self.ca_file is not None or self.url.startswith("tls://")
+
+
+class KubernetesLogin(Part):
+    """Our pod's account as our identity in the secret store (Vault, "Kubernetes auth method")."""
+
+    role: str
+    mount: str = "nautes.services"
+    """Path of the auth method. It holds a dot, so it is never the mount of a cluster, which is a label."""
+    token_file: Path = Path("/var/run/secrets/nautes/vault/token")
+    """A projected token for the secret store's audience; kubelet renews it."""
 
 
 class VaultSettings(Part):
-    """Where the secret store is, and our AppRole."""
+    """Where the secret store is, and who we are there: an AppRole or our pod's account, never both."""
 
     address: str
-    role_id: str
-    secret_id_file: Path
+    ca_file: Path | None = None
+    """Authorities that the server's certificate is checked against, instead of the system's."""
+    role_id: str = ""
+    secret_id_file: Path | None = None
+    kubernetes: KubernetesLogin | None = None
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> Self:
+        if bool(self.role_id and self.secret_id_file) == (self.kubernetes is not None):
+            raise ValueError("give role_id and secret_id_file, or kubernetes, and not both")
+        return self
+
+    @property
+    def verify(self) -> str | bool:
+        """What certificates are checked against: a file, or True for the system's authorities."""
+        return True if self.ca_file is None else str(self.ca_file)
+
+    def login(self) -> Login:
+        """Return what gives path and body of a login. Rejected at once if the secret cannot be read."""
+        self._login_call()
+        return self._login_call
+
+    def _login_call(self) -> tuple[str, Mapping[str, str]]:
+        if self.kubernetes is not None:
+            token = read_secret(self.kubernetes.token_file).get_secret_value()
+            body = {"role": self.kubernetes.role, "jwt": token}
+            return f"auth/{self.kubernetes.mount}/login", body
+        if self.secret_id_file is None:
+            raise AssertionError("validated: there is one identity")
+        secret_id = read_secret(self.secret_id_file).get_secret_value()
+        return "auth/approle/login", {"role_id": self.role_id, "secret_id": secret_id}
+
+
+class ManagementSettings(Part):
+    """The cluster on which Argo CD lives."""
+
+    kubeconfig: Path | None = None
+    """Without one it is the cluster that the service runs on, and the pod's account is used."""
 
 
 class GitLabSettings(Part):

@@ -23,11 +23,18 @@ class Watchdog:
     """Looks at every durable each second; a missing one is made again, behind what was acknowledged."""
 
     def __init__(
-        self, js: JetStreamContext, tenant: str, consumers: Sequence[Consumer], log: FilteringBoundLogger
+        self,
+        js: JetStreamContext,
+        tenant: str,
+        consumers: Sequence[Consumer],
+        log: FilteringBoundLogger,
+        *,
+        replicas: int = 1,
     ) -> None:
         self._js = js
         self._tenant = tenant
         self._consumers = consumers
+        self._replicas = replicas
         self._log = log
         self._floors: dict[tuple[str, str], int] = {}
         self._looks = 0
@@ -66,7 +73,7 @@ class Watchdog:
         gone = [config.name for config in stream_configs(self._tenant) if config.name not in there]
         if gone:
             self._log.warning("streams are gone, making them again", streams=gone)
-            await provision(self._js, self._tenant)
+            await provision(self._js, self._tenant, replicas=self._replicas)
 
     async def _check(self, consumer: Consumer) -> None:
         try:
@@ -86,5 +93,5 @@ class Watchdog:
         except NotFoundError:
             # A new stream counts from one again: what we knew of the old one says nothing.
             self._floors = {key: seq for key, seq in self._floors.items() if key[0] != consumer.stream}
-            await provision(self._js, self._tenant)
+            await provision(self._js, self._tenant, replicas=self._replicas)
         await ensure(self._js, consumer, after=self.floor(*consumer.key))

@@ -22,7 +22,6 @@ from nautes_domain.reconcile import Target
 from nautes_domain.snapshot import Snapshot
 from nautes_runtime.context import ServiceContext
 from nautes_runtime.scopes import ScopeWorker
-from nautes_runtime.settings import read_secret
 
 __all__ = ["SERVICE", "build"]
 
@@ -33,10 +32,10 @@ PENDING: Final = 64
 async def build(settings: RegistrarSettings, context: ServiceContext) -> None:
     """Connect the tools and declare what is listened to."""
     vault = settings.vault
-    secret_id = read_secret(vault.secret_id_file).get_secret_value()
-    session = VaultSession(vault.address, vault.role_id, secret_id)
+    session = VaultSession(vault.address, vault.login(), verify=vault.verify)
     store = VaultSecretStore(session)
-    management = KubernetesClient.from_kubeconfig(settings.management.kubeconfig)
+    kubeconfig = settings.management.kubeconfig
+    management = KubernetesClient.from_kubeconfig(kubeconfig) if kubeconfig else KubernetesClient.in_cluster()
     connections = Connections(store, KubernetesClient.from_kubeconfig_text)
     for close in (connections.close, management.close, session.close):
         context.on_stop(close)

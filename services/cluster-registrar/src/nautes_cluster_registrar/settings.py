@@ -1,24 +1,15 @@
 """What the cluster registrar must be told: environment variables with prefix `NAUTES_`."""
 
 from datetime import timedelta
-from pathlib import Path
 
-from pydantic import BaseModel
-
-from nautes_runtime.settings import ServiceSettings, VaultSettings
-
-
-class ManagementSettings(BaseModel):
-    """The cluster on which Argo CD lives."""
-
-    kubeconfig: Path
+from nautes_runtime.settings import ManagementSettings, ServiceSettings, VaultSettings
 
 
 class RegistrarSettings(ServiceSettings):
     """Settings of one registrar process."""
 
     vault: VaultSettings
-    management: ManagementSettings
+    management: ManagementSettings = ManagementSettings()
     resync: timedelta = timedelta(minutes=5)
     """How often every cluster is looked at without being asked: drift repair and renewal of tokens."""
     token_lifetime: timedelta = timedelta(hours=24)

@@ -90,8 +90,7 @@ def _lost_calls(settings: ReconcilerSettings, context: ServiceContext) -> GitLab
 
 def _systems(settings: ReconcilerSettings, context: ServiceContext) -> Systems:
     vault = settings.vault
-    secret_id = read_secret(vault.secret_id_file).get_secret_value()
-    secrets = VaultSecretStore(VaultSession(vault.address, vault.role_id, secret_id))
+    secrets = VaultSecretStore(VaultSession(vault.address, vault.login(), verify=vault.verify))
     token = read_secret(settings.gitlab.token_file).get_secret_value()
     code_host = GitLabCodeHost(settings.gitlab.url, token)
     gitlab = GitLabSpace(
@@ -101,7 +100,8 @@ def _systems(settings: ReconcilerSettings, context: ServiceContext) -> Systems:
         tenant=settings.tenant,
         secrets=partial(_hook_secret, secrets),
     )
-    management = KubernetesClient.from_kubeconfig(settings.management.kubeconfig)
+    kubeconfig = settings.management.kubeconfig
+    management = KubernetesClient.from_kubeconfig(kubeconfig) if kubeconfig else KubernetesClient.in_cluster()
     clusters = Clusters(secrets, _connect)
     for close in (clusters.close, management.close, gitlab.close, code_host.close):
         context.on_stop(close)

@@ -2,22 +2,15 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, field_validator
+from pydantic import field_validator
 
-from nautes_runtime.settings import GitLabSettings, ServiceSettings, VaultSettings
+from nautes_runtime.settings import GitLabSettings, ManagementSettings, ServiceSettings, VaultSettings
 
 _SSH_URL: Final = re.compile(
     r"ssh://[a-z][a-z0-9_-]*@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?"
 )
-
-
-class ManagementSettings(BaseModel):
-    """The cluster on which Argo CD lives."""
-
-    kubeconfig: Path
 
 
 class CodeHostSettings(GitLabSettings):
@@ -43,7 +36,7 @@ class ReconcilerSettings(ServiceSettings):
 
     vault: VaultSettings
     gitlab: CodeHostSettings
-    management: ManagementSettings
+    management: ManagementSettings = ManagementSettings()
     gateway_url: str
     """Address of the webhook gateway as the code host reaches it, without a trailing slash."""
     catch_up: timedelta = timedelta(minutes=2)

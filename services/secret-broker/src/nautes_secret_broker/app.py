@@ -73,8 +73,7 @@ def _listen(
 
 def _systems(settings: BrokerSettings, context: ServiceContext) -> Systems:
     vault = settings.vault
-    secret_id = read_secret(vault.secret_id_file).get_secret_value()
-    session = VaultSession(vault.address, vault.role_id, secret_id)
+    session = VaultSession(vault.address, vault.login(), verify=vault.verify)
     keys = GitLabDeployKeys(settings.gitlab.url, read_secret(settings.gitlab.token_file).get_secret_value())
     for close in (session.close, keys.close):
         context.on_stop(close)

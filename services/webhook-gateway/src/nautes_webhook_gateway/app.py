@@ -23,7 +23,6 @@ from nautes_runtime.context import utc_now
 from nautes_runtime.health import Health
 from nautes_runtime.messaging import connect
 from nautes_runtime.serving import HttpServer
-from nautes_runtime.settings import read_secret
 from nautes_webhook_gateway.receive import Receiver
 from nautes_webhook_gateway.secrets import HookCache, StoredHooks
 from nautes_webhook_gateway.server import OPTIONS, ImpatientProtocol
@@ -42,9 +41,10 @@ SECRETS_TIMEOUT: Final = 4.0
 class BusLink:
     """The bus as far as it can be reached: a publisher that refuses at once while there is no connection."""
 
-    def __init__(self, broker: NatsBroker, tenant: str, log: Log) -> None:
+    def __init__(self, broker: NatsBroker, tenant: str, replicas: int, log: Log) -> None:
         self._broker = broker
         self._tenant = tenant
+        self._replicas = replicas
         self._log = log
         self._client: Client | None = None
         self._bus: Bus | None = None
@@ -71,7 +71,7 @@ class BusLink:
         self._log.info("bus connected")
         while True:
             try:
-                await streams.provision(js, self._tenant)
+                await streams.provision(js, self._tenant, replicas=self._replicas)
             except UNAVAILABLE as error:
                 self._log.warning(
                     "streams are not provisioned yet", reason=str(error) or type(error).__name__
@@ -97,12 +97,13 @@ class Gateway:
         self._log = log
         self._health = Health()
         self._stop = asyncio.Event()
-        self._link = BusLink(connect(settings.nats, name=SERVICE), settings.tenant, log)
+        self._link = BusLink(
+            connect(settings.nats, name=SERVICE), settings.tenant, settings.nats.replicas, log
+        )
         self._spool = Spool(listen.spool_dir, SpoolLimits(listen.spool_deliveries, listen.spool_size))
         self._store = DeliveryStore(self._link, self._spool, lambda: self._link.is_up, log)
         vault = settings.vault
-        secret_id = read_secret(vault.secret_id_file).get_secret_value()
-        session = VaultSession(vault.address, vault.role_id, secret_id, timeout=SECRETS_TIMEOUT)
+        session = VaultSession(vault.address, vault.login(), timeout=SECRETS_TIMEOUT, verify=vault.verify)
         hooks = HookCache(StoredHooks(VaultSecretStore(session)), time.monotonic)
         receiver = Receiver(hooks, self._store, utc_now, log)
         self._server = HttpServer(receiver, listen.host, listen.port, {**OPTIONS, "http": ImpatientProtocol})

@@ -8,17 +8,21 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from nautes_adapters.kubernetes.errors import EXPIRED, Answer, NotFound, busy_for_a_moment, failure_of
 from nautes_adapters.kubernetes.kinds import kind_of
 from nautes_adapters.kubernetes.kubeconfig import Credentials, checked_server, parse_kubeconfig
 from nautes_adapters.kubernetes.marks import FIELD_MANAGER, plain
-from nautes_adapters.kubernetes.transport import TIMEOUT, Query, Transport
+from nautes_adapters.kubernetes.transport import TIMEOUT, Query, Transport, no_account, read_token
 from nautes_domain.failures import Rejected, Retry
 
 Object = dict[str, Any]
 Objects = list[Object]
+
+ACCOUNT_FOLDER: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+IN_CLUSTER: Final = "https://kubernetes.default.svc"
+"""Kubernetes, "Accessing the Kubernetes API from a Pod"."""
 
 _PAGE = 500
 _ATTEMPTS = 4
@@ -81,6 +85,22 @@ class KubernetesClient:
     def from_kubeconfig_text(cls, text: str, *, timeout: float = TIMEOUT) -> Self:
         """Make a client from an uploaded kubeconfig; see `kubeconfig` for what is refused."""
         return cls(parse_kubeconfig(text), timeout=timeout)
+
+    @classmethod
+    def in_cluster(
+        cls, folder: Path = ACCOUNT_FOLDER, server: str = IN_CLUSTER, *, timeout: float = TIMEOUT
+    ) -> Self:
+        """Make a client of the cluster that this process runs on, as its pod's account.
+
+        `folder` holds `token` and `ca.crt` as kubelet writes them. Raises Rejected (code `kubernetes-account`).
+        """
+        try:
+            authorities = (folder / "ca.crt").read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise no_account(folder, error) from None
+        token_file = folder / "token"
+        read_token(token_file)
+        return cls(Credentials(checked_server(server), authorities, token_file=token_file), timeout=timeout)
 
     @classmethod
     def from_token(cls, server: str, ca_pem: str, token: str, *, timeout: float = TIMEOUT) -> Self:

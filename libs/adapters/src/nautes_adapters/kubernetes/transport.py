@@ -10,6 +10,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -166,14 +167,22 @@ async def _no_redirects(
 
 
 def _api_client(credentials: Credentials) -> Any:
-    configuration = kubernetes_client.Configuration(
+    configuration: Any = kubernetes_client.Configuration(
         host=credentials.server,
         ca_cert_data=credentials.ca_pem or None,
         # Proxies and .netrc of the environment are not ours to obey: the cluster is called directly.
         client_session_kwargs={"trust_env": False, "middlewares": (_no_redirects,)},
     )
     configuration.tls_server_name = credentials.tls_server_name or None
-    if credentials.token:
+    if credentials.token_file:
+        token_file = credentials.token_file
+
+        def renewed(of: Any) -> None:
+            of.api_key["BearerToken"] = f"Bearer {read_token(token_file)}"
+
+        renewed(configuration)
+        configuration.refresh_api_key_hook = renewed
+    elif credentials.token:
         configuration.api_key["BearerToken"] = f"Bearer {credentials.token}"
     try:
         with _client_certificate(credentials) as path:
@@ -183,6 +192,25 @@ def _api_client(credentials: Credentials) -> Any:
         raise Rejected("a certificate or key cannot be read", code="kubernetes-credentials") from None
     api.user_agent = USER_AGENT
     return api
+
+
+def read_token(file: Path) -> str:
+    """Return the token of our pod's account. Raises Rejected (code `kubernetes-account`)."""
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise no_account(file, error) from None
+
+
+def no_account(place: Path, error: Exception) -> Rejected:
+    """Return the failure of a process that has no account on the cluster that it is said to run on."""
+    return Rejected(
+        f"the account of the pod cannot be read: {type(error).__name__}",
+        what=str(place),
+        who="platform team",
+        next_step="run the pod with its account's token mounted, or give a kubeconfig",
+        code="kubernetes-account",
+    )
 
 
 @contextlib.contextmanager

@@ -16,20 +16,22 @@ from nautes_domain.failures import Rejected, Retry
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
+Login = Callable[[], tuple[str, Mapping[str, str]]]
+"""Gives the path of a login call and its body; asked for each login, since a projected token is renewed."""
 
 PARALLEL: Final = 8
 """Requests in flight per session; also the size of its connection pool."""
 
 
 class VaultSession:
-    """A connection to Vault or OpenBao as one AppRole. The token lives in memory only.
+    """A connection to Vault or OpenBao as one identity. The token lives in memory only.
 
     A 403 means "expired" as well as "not allowed": the session logs in once more and asks again; the
     second 403 is Rejected (code `vault-denied`).
     """
 
     def __init__(
-        self, address: str, role_id: str, secret_id: str, *, timeout: float = 10.0, verify: bool | str = True
+        self, address: str, login: Login | None, *, timeout: float = 10.0, verify: bool | str = True
     ) -> None:
         """Take where and as whom; `verify` may name a file of CA certificates. Connects on first use."""
         session = requests.Session()
@@ -40,16 +42,15 @@ class VaultSession:
         self._client: Any = hvac.Client(
             url=address, token="", verify=verify, timeout=timeout, allow_redirects=False, session=session
         )
-        self._credentials = {"role_id": role_id, "secret_id": secret_id}
+        self._login_call = login
         self._slots = asyncio.Semaphore(PARALLEL)
         self._login_turn = asyncio.Lock()
 
     @classmethod
     def with_token(cls, address: str, token: str, *, timeout: float = 10.0) -> Self:
-        """Return a session of a token that is at hand: for setting up, where no AppRole exists yet."""
-        session = cls(address, "", "", timeout=timeout)
+        """Return a session of a token that is at hand: for setting up, where no login exists yet."""
+        session = cls(address, None, timeout=timeout)
         session._client.token = token
-        session._credentials = {}
         return session
 
     async def read(self, path: str) -> Json | None:
@@ -106,7 +107,7 @@ class VaultSession:
         try:
             return await in_thread(function)
         except Forbidden:
-            if not self._credentials:
+            if self._login_call is None:
                 raise
         await self._login(used)
         return await in_thread(function)
@@ -114,16 +115,17 @@ class VaultSession:
     async def _login(self, used: str) -> None:
         """Log in, unless somebody else did since `used` was the token."""
         async with self._login_turn:
-            if self._client.token != used:
+            if self._client.token != used or self._login_call is None:
                 return
+            path, body = self._login_call()
             try:
-                answer = await in_thread(self._post, "auth/approle/login", self._credentials)
+                answer = await in_thread(self._post, path, body)
             except (InvalidRequest, Forbidden):
                 raise Rejected(
-                    "Vault does not accept this service's AppRole",
-                    what="vault/auth/approle",
+                    "Vault does not accept this service's login",
+                    what=f"vault/{path.removesuffix('/login')}",
                     who="platform team",
-                    next_step="issue a new secret id for the service",
+                    next_step="issue a new secret id, or bind the role to the service's account",
                     code=DENIED,
                 ) from None
             self._client.token = str(answer["auth"]["client_token"])
