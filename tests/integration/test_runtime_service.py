@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import threading
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -49,6 +50,24 @@ async def becomes(one, status):
         return answer[1]
 
     return await asyncio.wait_for(wait(), 30)
+
+
+async def test_a_timer_that_swallows_its_cancellation_does_not_hold_up_the_end(server):
+    begun = asyncio.Event()
+
+    async def deaf_once():
+        if begun.is_set():
+            await asyncio.sleep(3600)
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+    async def build(context):
+        context.every(0.01, deaf_once)
+
+    async with running(server.url, build) as one:
+        await begun.wait()
+        assert await one.stop() == 0
 
 
 async def nothing(_):

@@ -32,7 +32,7 @@ from nautes_runtime.settings import NatsSettings, read_secret
 from nautes_runtime.streams import WRONG_LAST_SEQUENCE
 from nautes_runtime.verdicts import ATTEMPTS, Ack, DeadLetter, Nak, stack_digest, verdict
 
-__all__ = ["Ack", "DeadLetter", "FailuresToAcks", "Nak", "Settlement", "connect", "verdict"]
+__all__ = ["Ack", "DeadLetter", "FailuresToAcks", "Nak", "Settlement", "connect", "trust", "verdict"]
 
 GRACEFUL: Final = 25.0
 """Seconds that handlers have to finish on shutdown; Kubernetes is told 40 (`terminationGracePeriodSeconds`)."""
@@ -65,14 +65,15 @@ def _security(settings: NatsSettings) -> NatsSecurity:
     """Return who we are. nats-py encrypts only if the server asks for it, unless the handshake comes first."""
     tls: dict[str, Any] = {"use_ssl": False}
     if settings.encrypted:
-        tls = {"ssl_context": _trust(settings.ca_file), "use_ssl": True, "tls_handshake_first": True}
+        tls = {"ssl_context": trust(settings.ca_file), "use_ssl": True, "tls_handshake_first": True}
     if not settings.user:
         return NatsSecurity(**tls)
     password = read_secret(settings.password_file).get_secret_value() if settings.password_file else ""
     return NatsUserPassword(settings.user, password, **tls)
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Return what checks the bus's certificate: by authorities in a file, or the system's. Raises Rejected."""
     try:
         return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except OSError as error:  # ssl.SSLError is one

@@ -26,6 +26,7 @@ from nautes_runtime import logs, streams
 from nautes_runtime.advisories import DURABLE, Advisory, AdvisoryRelay
 from nautes_runtime.bus import UNAVAILABLE
 from nautes_runtime.context import Job, ServiceContext, Subscription
+from nautes_runtime.ending import cancelled
 from nautes_runtime.health import Health
 from nautes_runtime.intake import FETCH, Intake, Pull
 from nautes_runtime.messaging import GRACEFUL, FailuresToAcks, Settlement, connect
@@ -117,9 +118,7 @@ class Service:
             task.result()
         if self._stop.is_set():
             starting = [task for task in tasks if task.get_name() == "start" and not task.done()]
-            for task in starting:
-                task.cancel()
-            await asyncio.gather(*starting, return_exceptions=True)
+            await cancelled(starting)
             return False
         return True
 
@@ -211,7 +210,7 @@ class Service:
         """Take no more, finish or return what is held, then let go of the bus."""
         self._state = "stopping"
         self._log.info("stopping")
-        await _cancelled(self._tasks)
+        await cancelled(self._tasks)
         if self._context is not None:
             for server in self._context.declared.servers:
                 server.stop()
@@ -284,9 +283,3 @@ def _decoder(model: type[BaseModel]) -> Callable[[StreamMessage[Any]], Awaitable
             raise Rejected(f"it is not a {model.__name__}: {places}", code="undecodable") from None
 
     return decode
-
-
-async def _cancelled(tasks: list[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

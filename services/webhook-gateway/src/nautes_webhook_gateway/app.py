@@ -20,6 +20,7 @@ from nautes_domain.failures import Failure, Retry
 from nautes_runtime import streams
 from nautes_runtime.bus import UNAVAILABLE, Bus
 from nautes_runtime.context import utc_now
+from nautes_runtime.ending import cancelled
 from nautes_runtime.health import Health
 from nautes_runtime.messaging import connect
 from nautes_runtime.serving import HttpServer
@@ -127,9 +128,7 @@ class Gateway:
             self._log.info("stopping")
             self._server.stop()
             await asyncio.wait([serving], timeout=15)
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+            await cancelled(work)
             await self._link.close()
             await self._health.stop()
             self._store.close()
