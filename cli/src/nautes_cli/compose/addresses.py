@@ -35,6 +35,7 @@ PORTS: Final[Mapping[str, int]] = {
     "openbao": 8200,
     "openbao-cluster": 8201,
     "forge": 8929,
+    "forge-ssh": 2222,
     **{f"kubernetes-{cluster}": 6443 for cluster in CLUSTERS},
     **{f"{service}-health": 8081 for service in SERVICES},
     "webhook-gateway": 8080,
@@ -57,10 +58,13 @@ class Named(Chosen):
 
     code_host: str = FORGE
 
-    def url(self, endpoint: str, scheme: str = "http") -> str:
+    def url(self, endpoint: str, scheme: str = "http", *, user: str = "") -> str:
         """Return the address of an endpoint without a trailing slash."""
-        host = endpoint.removesuffix("-monitor").removesuffix("-health").removesuffix("-cluster")
-        return f"{scheme}://{self.code_host if host == FORGE else host}:{self.ports[endpoint]}"
+        host = endpoint
+        for suffix in ("-monitor", "-health", "-cluster", "-ssh"):
+            host = host.removesuffix(suffix)
+        place = self.code_host if host == FORGE else host
+        return f"{scheme}://{f'{user}@' if user else ''}{place}:{self.ports[endpoint]}"
 
 
 def named(tenant: str, code_host: str = FORGE) -> Named:
