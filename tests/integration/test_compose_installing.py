@@ -101,6 +101,23 @@ async def test_names_for_pods_are_an_object_that_the_server_takes(access):
         assert "10.0.0.2 gitlab" in found.json()["data"]["containers.server"]
 
 
+async def test_a_line_is_added_once_and_others_stay(access):
+    hosts = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "hosts"},
+        "data": {"known": "other key\n"},
+    }
+    async with Installer.connect(access, 20) as installer:
+        await installer.apply([hosts])
+        for _ in range(2):
+            await installer.append("default", "hosts", "known", "gitlab key")
+        found = await installer.cluster.get("/api/v1/namespaces/default/configmaps/hosts")
+        assert found.json()["data"]["known"] == "other key\ngitlab key\n"
+        with pytest.raises(SetupError, match="ConfigMap default/none was answered with 404"):
+            await installer.append("default", "none", "known", "gitlab key")
+
+
 async def test_what_the_server_refuses_is_named(access):
     refused = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "Not_A_Name"}}
     async with Installer.connect(access, 20) as installer:

@@ -22,7 +22,7 @@ PROJECT: Final = "nautes-test"
 SKIPPED: Final = 77
 HEALTHY_WITHIN: Final = 240.0
 PUBLISHED: Final = (
-    "NATS", "OPENBAO", "FORGE", "MANAGEMENT", "BUILD_EAST", "RUN_EAST", "GATEWAY", "API",
+    "NATS", "OPENBAO", "FORGE", "FORGE_SSH", "MANAGEMENT", "BUILD_EAST", "RUN_EAST", "GATEWAY", "API",
 )  # fmt: skip
 """Ports of the default profile; free ones are taken, so that a stack of the developer's may run beside."""
 

@@ -149,7 +149,10 @@ def test_settings_agree_with_those_of_the_laptop(name):
 def test_a_real_code_host_is_told_to_every_service():
     full = compose_file.load(**compose_file.env_file("full"))["services"]
     told = {compose_file.environment(full[name])["NAUTES_GITLAB__URL"] for name in OURS}
-    assert told == {named("acme", "gitlab").url("forge")}
+    gitlab = named("acme", "gitlab")
+    assert told == {gitlab.url("forge")}
+    ssh = compose_file.environment(full["reconciler"])["NAUTES_GITLAB__SSH_URL"]
+    assert ssh == gitlab.url("forge-ssh", "ssh", user="git") == "ssh://git@gitlab:22"
     assert {"--code-host=gitlab", "--clusters=k3s"} <= set(full["setup"]["command"])
 
 

@@ -26,6 +26,12 @@ CODE_HOSTS: Final = (FORGE, GITLAB)
 """Names of the containers; both listen on the same port."""
 
 LOCAL: Final = "local"
+GITLAB_SSH: Final = 22
+"""The port of GitLab's own SSH server, which its image fixes."""
+
+GITLAB_CONFIGURATION: Final = Path("/gitlab")
+"""GitLab's `/etc/gitlab` as the set-up sees it; of the files there it may read the public ones."""
+
 K3S: Final = "k3s"
 CLUSTER_KINDS: Final = (LOCAL, K3S)
 
@@ -52,6 +58,9 @@ CONSUMERS: Final = (
 )
 """Every container that is handed something; k3s reads what its cluster's small API is handed."""
 
+_SUFFIXES: Final = ("-monitor", "-health", "-cluster", "-ssh")
+"""What the names of endpoints have after the name of their container."""
+
 
 class Named(Chosen):
     """Addresses by name instead of by loopback port."""
@@ -59,17 +68,16 @@ class Named(Chosen):
     code_host: str = FORGE
 
     def url(self, endpoint: str, scheme: str = "http", *, user: str = "") -> str:
-        """Return the address of an endpoint without a trailing slash."""
-        host = endpoint
-        for suffix in ("-monitor", "-health", "-cluster", "-ssh"):
-            host = host.removesuffix(suffix)
-        place = self.code_host if host == FORGE else host
-        return f"{scheme}://{f'{user}@' if user else ''}{place}:{self.ports[endpoint]}"
+        """Return the address of an endpoint without a trailing slash, with the user's name if one is given."""
+        host = next((endpoint.removesuffix(one) for one in _SUFFIXES if endpoint.endswith(one)), endpoint)
+        name = self.code_host if host == FORGE else host
+        return f"{scheme}://{user and f'{user}@'}{name}:{self.ports[endpoint]}"
 
 
 def named(tenant: str, code_host: str = FORGE) -> Named:
     """Return the addresses of a stack."""
-    return Named(tenant=tenant, ports=dict(PORTS), code_host=code_host)
+    ports = {**PORTS, "forge-ssh": GITLAB_SSH} if code_host == GITLAB else dict(PORTS)
+    return Named(tenant=tenant, ports=ports, code_host=code_host)
 
 
 def handout(consumer: str, file: str) -> Path:

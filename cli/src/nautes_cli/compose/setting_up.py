@@ -22,6 +22,8 @@ async def set_up(layout: Layout, chosen: Named, clusters: str, manifests: full.M
         running.take_over(layout, {name: CLUSTER_FILES / name / "kubeconfig.yaml" for name in CLUSTERS})
     if chosen.code_host == GITLAB:
         await full.set_up_gitlab(layout, chosen)
+    if chosen.code_host == GITLAB and clusters == K3S:
+        await full.introduce_gitlab(layout)
     steps = bootstrap.steps(layout, chosen)
     for name in SETUPS:
         await steps[name]()
