@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from nautes_domain.failures import Rejected
-from nautes_runtime.settings import NatsSettings, ServiceSettings, VaultSettings, read_secret
+from nautes_runtime.settings import GitLabSettings, NatsSettings, ServiceSettings, VaultSettings, read_secret
 
 
 def environment(tmp_path, *lines):
@@ -121,3 +121,31 @@ def test_the_bus_is_encrypted_when_either_setting_says_so(said, encrypted):
 def test_jetstream_keeps_one_to_five_copies(replicas):
     with pytest.raises(ValidationError):
         NatsSettings(replicas=replicas)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ssh://git@127.0.0.1:2222", "ssh://git@gitlab.example", "ssh://forgejo@git-1.example:22"]
+)
+def test_an_ssh_address_is_user_host_and_port(url):
+    assert GitLabSettings(url="https://g", token_file="t", ssh_url=url).ssh_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gitlab.example",
+        "git@gitlab.example",
+        "ssh://gitlab.example",
+        "ssh://git:word@gitlab.example",
+        "ssh://git@gitlab.example/",
+        "ssh://git@gitlab.example/group",
+        "ssh://git@gitlab.example:0",
+        "ssh://git@*.example",
+        "ssh://git@[::1]:22",
+        "ssh://git@gitlab.example\n",
+        "ssh://git@-oProxyCommand=id",
+    ],
+)
+def test_everything_else_is_refused_with_what_to_write(url):
+    with pytest.raises(ValidationError, match="ssh://git@host:port"):
+        GitLabSettings(url="https://g", token_file="t", ssh_url=url)

@@ -1,10 +1,11 @@
 """What a service is told by its environment. Secrets come from files, never from variables."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nautes_domain.failures import Rejected
@@ -13,6 +14,9 @@ from nautes_domain.names import Label
 LARGEST_SECRET: Final = 65_536
 """Bytes. A file that is larger is not a secret but a mistake in a path."""
 
+_SSH_URL: Final = re.compile(
+    r"ssh://[a-z][a-z0-9_-]*@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?"
+)
 
 Login = Callable[[], tuple[str, Mapping[str, str]]]
 """Gives the path of a login call and its body, anew for each: what is in the file may have been replaced."""
@@ -101,6 +105,19 @@ class GitLabSettings(Part):
 
     url: str
     token_file: Path
+    ssh_url: str = ""
+    """Where repositories are read over SSH: `ssh://git@gitlab.example` or `ssh://git@gitlab.example:2222`.
+
+    With it, what is deployed is read with each repository's own key; without, over https and without credentials.
+    """
+
+    @field_validator("ssh_url")
+    @classmethod
+    def _only_a_place(cls, url: str) -> str:
+        """Refuse what is more than user, host and port, and what Argo CD would read as a pattern."""
+        if url and not _SSH_URL.fullmatch(url):
+            raise ValueError("write it as ssh://git@host or ssh://git@host:port")
+        return url
 
 
 class HealthSettings(Part):
