@@ -19,8 +19,8 @@ class MemoryWorld:
         self._count += 1
         return self.host.add_project(f"code{self._count}/src")
 
-    async def commit(self, project, branch, files, *, links=(), message="Change something"):
-        return self.host.commit(project.id, branch, files, links=links, message=message)
+    async def commit(self, project, branch, files, *, links=(), message="Change something", start=""):
+        return self.host.commit(project.id, branch, files, links=links, message=message, start=start)
 
     async def person(self):
         self.host.add_person("a-token", Person(7, "ada", "Ada"))
@@ -142,6 +142,18 @@ async def test_changed_paths_are_those_that_differ(world, project):
     assert await world.host.changed_paths(project.id, before, after) == ("b.yaml", "c/d", "e")
     assert await world.host.changed_paths(project.id, after, before) == ("b.yaml", "c/d", "e")
     assert await world.host.changed_paths(project.id, after, after) == ()
+
+
+async def test_changed_paths_since_a_fork_are_those_of_one_side(world, project):
+    base = await world.commit(project, "main", {"a.yaml": b"1"})
+    head = await world.commit(project, "feature", {"b.yaml": b"1"}, start=base)
+    main = await world.commit(project, "main", {"c.yaml": b"1"}, start=base)
+    assert await world.host.changed_paths(project.id, main, head) == ("b.yaml", "c.yaml")
+    assert await world.host.changed_paths(project.id, main, head, since_fork=True) == ("b.yaml",)
+
+
+async def test_our_own_account_is_known(world):
+    assert await world.host.account()
 
 
 async def test_changed_paths_are_unknown_for_new_branches_and_lost_commits(world, project):

@@ -187,9 +187,12 @@ class ForgeWorld:
         *,
         links: Sequence[str] = (),
         message: str = "change",
+        start: str = "",
     ) -> str:
-        """Commit on top of what was committed last and push it."""
+        """Commit on top of what was committed last, or of `start`, and push it."""
         clone = self._clones[project.id]
+        if start:
+            self._git(clone, "reset", "-q", "--hard", start)
         for path, content in files.items():
             file = clone / path
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,8 @@ def show_trace(found: Mapping[str, Any]) -> None:
         for one in step["record"].get("considered", ()):
             verdict = f"→ {one['run']} ({one['result']})" if one["fired"] else "not fired"
             say(f"  {one['product']}/{one['runtime']} {one['trigger']}: {verdict}, since {one['reason']}")
+            if one.get("note"):
+                say(f"    note: {one['note']}")
             if one["message"]:
                 say(f"    {one['message']}")
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautes_domain.events import Delivery, DeliveryKind
-from nautes_domain.triggers import match, matches_revision, watches_paths
+from nautes_domain.patterns import matches_revision
+from nautes_domain.triggers import Facts, match, watches_paths
 from support.examples import orchard
 
 OLD, NEW, NONE = "a" * 40, "b" * 40, "0" * 40
@@ -23,7 +24,7 @@ def delivery(**changes):
 
 
 def test_a_push_to_the_declared_branch_asks_for_one_run_with_everything_it_needs():
-    found = match(delivery(), ORCHARD, "apple-api-src", None)
+    found = match(delivery(), ORCHARD, "apple-api-src", Facts())
     (run,) = found.runs
     assert (run.cluster, run.repository, run.path, run.commit) == (
         "build-east",
@@ -54,13 +55,13 @@ def test_a_push_to_the_declared_branch_asks_for_one_run_with_everything_it_needs
     ],
 )
 def test_every_trigger_that_does_not_fire_says_why(changes, reason):
-    found = match(delivery(**changes), ORCHARD, "apple-api-src", None)
+    found = match(delivery(**changes), ORCHARD, "apple-api-src", Facts())
     assert not found.runs
     assert reason in next(one.reason for one in found.passed_over if one.runtime == "apple-ci")
 
 
 def test_a_push_to_another_repository_starts_nothing():
-    found = match(delivery(), ORCHARD, "apple-web-src", None)
+    found = match(delivery(), ORCHARD, "apple-web-src", Facts())
     assert not found.runs
     assert not found.refreshes
     assert {one.reason for one in found.passed_over} == {
@@ -83,10 +84,10 @@ def test_a_push_to_another_repository_starts_nothing():
     ],
 )
 def test_only_the_application_whose_folder_changed_is_refreshed(changed, ref, fires):
-    found = match(delivery(ref=f"refs/heads/{ref}"), ORCHARD, "apple-deploy", changed)
+    found = match(delivery(ref=f"refs/heads/{ref}"), ORCHARD, "apple-deploy", Facts(changed=changed))
     assert [one.application for one in found.refreshes] == (["orchard.apple-test"] if fires else [])
-    assert watches_paths(ORCHARD, "apple-deploy")
-    assert not watches_paths(ORCHARD, "apple-api-src")
+    assert watches_paths(delivery(), ORCHARD, "apple-deploy")
+    assert not watches_paths(delivery(), ORCHARD, "apple-api-src")
 
 
 @pytest.mark.parametrize(
@@ -107,8 +108,8 @@ PUSHES = st.builds(
 
 @given(PUSHES, PUSHES)
 def test_the_same_content_gives_the_same_run_and_other_content_another(one, other):
-    first = [run.request.name for run in match(one, ORCHARD, "apple-api-src", None).runs]
-    second = [run.request.name for run in match(other, ORCHARD, "apple-api-src", None).runs]
+    first = [run.request.name for run in match(one, ORCHARD, "apple-api-src", Facts()).runs]
+    second = [run.request.name for run in match(other, ORCHARD, "apple-api-src", Facts()).runs]
     same = (one.ref, one.before, one.after) == (other.ref, other.before, other.after)
     if first and second:
         assert (first == second) == same

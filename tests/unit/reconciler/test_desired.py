@@ -4,7 +4,7 @@ from nautes_domain.capabilities import ReadKey
 from nautes_domain.plan import Ref
 from nautes_reconciler import desired
 from nautes_reconciler.desired import Addresses
-from support.examples import orchard, tenant
+from support.examples import changed, orchard, tenant
 
 ADDRESSES = Addresses("https://hooks.example", "https://git.example")
 
@@ -88,3 +88,14 @@ def test_without_ssh_there_is_no_key_and_the_address_is_https():
     assert not [ref for ref in state if ref.system == "argocd-repositories"]
     application = state[Ref("argocd", "Application", "orchard.apple-test", "argocd")]
     assert application.spec["spec"]["source"]["repoURL"] == "https://git.example/orchard/apple-deploy.git"
+
+
+def test_a_hook_hears_what_any_runtime_listens_to():
+    file = "projects/apple-api/apple-ci.yaml"
+    text = changed()[file].decode().replace("[push_events]", "[merge_requests_events, note_events]")
+    state = of_orchard({file: text})
+    hooks = {ref.name: wanted.spec["events"] for ref, wanted in state.items() if ref.kind == "Hook"}
+    assert hooks["orchard.apple-api-src"] == [
+        "merge_requests_events", "note_events", "push_events", "tag_push_events"
+    ]  # fmt: skip
+    assert hooks["orchard.apple-deploy"] == ["push_events", "tag_push_events"]

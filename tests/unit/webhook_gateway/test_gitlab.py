@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautes_domain.events import Delivery, DeliveryKind
-from nautes_webhook_gateway.gitlab import Call, Ignored, Malformed, delivery_id, normalise
+from nautes_webhook_gateway.bounds import Ignored, Malformed
+from nautes_webhook_gateway.gitlab import Call, delivery_id, normalise
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "f5e5f430-f57b-4e6e-9fac-d9128cd7232f"
@@ -91,6 +92,7 @@ def test_a_push() -> None:
         actor="ada",
         message="Ripen the apples",
         commits_count=2,
+        message_skips=False,
         received_at=NOW,
     )
 
@@ -128,17 +130,17 @@ def test_system_hooks_without_object_kind() -> None:
 
 def test_other_kinds_are_stored_with_the_least() -> None:
     body = {
-        "object_kind": "merge_request",
+        "object_kind": "wiki_page",
         "project": PUSH["project"],
         "user": {"username": "ada"},
         "ref": [1],
     }
-    result = delivered(body, event="Merge Request Hook")
+    result = delivered(body, event="Wiki Page Hook")
     assert (result.kind, result.project_id, result.ref, result.event) == (
         "other",
         15,
         "",
-        "Merge Request Hook",
+        "Wiki Page Hook",
     )
     flat = {
         "event_name": "repository_update",
@@ -267,7 +269,8 @@ def test_no_repository_could_say_so(changes: dict[str, Any], code: str) -> None:
 def test_the_header_confirms_and_never_selects() -> None:
     assert refused(PUSH, event="Tag Push Hook") == "event-mismatch"
     assert delivered(PUSH, event="").event == "push"
-    assert delivered(PUSH, event="Merge Request Hook").kind is DeliveryKind.PUSH
+    assert delivered(PUSH, event="Some New Hook").kind is DeliveryKind.PUSH
+    assert refused(PUSH, event="Merge Request Hook") == "event-mismatch"
 
 
 @pytest.mark.parametrize(

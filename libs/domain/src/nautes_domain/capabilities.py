@@ -83,8 +83,13 @@ class CodeHost(Protocol):
         """Return one file at a commit; Rejected (code `no-such-file`) where it does not exist."""
         ...
 
-    async def changed_paths(self, project_id: int, before: str, after: str) -> tuple[str, ...] | None:
-        """Return the paths that differ between two commits, None if the host cannot say (fail open)."""
+    async def changed_paths(
+        self, project_id: int, before: str, after: str, *, since_fork: bool = False
+    ) -> tuple[str, ...] | None:
+        """Return the paths that differ between two commits, None if the host cannot say (fail open).
+
+        With `since_fork`, what `after` changed since its history left that of `before`.
+        """
         ...
 
     async def set_status(self, project_id: int, commit: str, status: CommitStatus) -> None:
@@ -93,6 +98,10 @@ class CodeHost(Protocol):
 
     async def status(self, project_id: int, commit: str, name: str, ref: str = "") -> CommitStatus | None:
         """Return the newest status of a name beside a commit, None if there is none; `ref` narrows it down."""
+        ...
+
+    async def account(self) -> str:
+        """Return the user name under which we work ourselves."""
         ...
 
     async def whose(self, token: str) -> Person | None:

@@ -196,7 +196,13 @@ def _name_of(value: Mapping[str, Any]) -> str:
 def _schema_violations(
     error: ValidationError, document: Document, kind: str, name: str
 ) -> Iterable[Violation]:
-    for one in error.errors(include_url=False, include_context=False):
+    found = error.errors(include_url=False, include_context=False)
+    for one in found:
+        if one["type"] == "too_short" and any(
+            len(other["loc"]) > len(one["loc"]) and other["loc"][: len(one["loc"])] == one["loc"]
+            for other in found
+        ):
+            continue  # what is in it did not count, since it is wrong itself
         location = tuple(part for part in one["loc"] if isinstance(part, str | int))
         path = location
         while path and path not in document.lines:
@@ -216,6 +222,7 @@ def _in_words(error: str, message: str, location: Path) -> tuple[str, str]:
         return "the API version is not known", f"write {API_VERSION}"
     if error == "string_pattern_mismatch" and last == "name":
         return "this is not a name", "use 1 to 63 lower-case letters, digits and inner hyphens"
+    message = message.removeprefix("Value error, ")
     return message[:1].lower() + message[1:], ""
 
 

@@ -69,6 +69,8 @@ class Considered(Record):
     trigger: str
     fired: bool
     reason: str
+    note: str = ""
+    """What could not be checked and was let pass."""
     run: str = ""
     """Name of the run or Application when it fired."""
     result: Result | None = None

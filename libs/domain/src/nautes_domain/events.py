@@ -1,5 +1,6 @@
 """What travels on the bus: deliveries, facts, work, their subjects and headers. Pure; nothing is published here."""
 
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,37 @@ class DeliveryKind(StrEnum):
 
     PUSH = "push"
     TAG_PUSH = "tag_push"
+    MERGE_REQUEST = "merge_request"
+    NOTE = "note"
+    ISSUE = "issue"
+    JOB = "job"
+    PIPELINE = "pipeline"
+    DEPLOYMENT = "deployment"
+    RELEASE = "release"
     OTHER = "other"
+
+
+PUSHES: Final = frozenset({DeliveryKind.PUSH, DeliveryKind.TAG_PUSH})
+
+HOOK_EVENTS: Final[Mapping[DeliveryKind, str]] = {
+    DeliveryKind.PUSH: "push_events",
+    DeliveryKind.TAG_PUSH: "tag_push_events",
+    DeliveryKind.MERGE_REQUEST: "merge_requests_events",
+    DeliveryKind.NOTE: "note_events",
+    DeliveryKind.ISSUE: "issues_events",
+    DeliveryKind.JOB: "job_events",
+    DeliveryKind.PIPELINE: "pipeline_events",
+    DeliveryKind.DEPLOYMENT: "deployment_events",
+    DeliveryKind.RELEASE: "releases_events",
+}
+"""What a hook must be subscribed to for each kind (GitLab API, "Project webhooks"); confidential ones stand apart."""
+
+_SKIP = re.compile(r"\[(?:ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
+
+
+def asks_to_skip(message: str) -> bool:
+    """Say whether a commit message asks for no pipeline (GitLab, lib/gitlab/ci/pipeline/chain/skip.rb)."""
+    return _SKIP.search(message) is not None
 
 
 class Delivery(Event):
@@ -48,8 +79,12 @@ class Delivery(Event):
     project: str = Field(max_length=1000)
     """Path with namespace at the time of the call."""
     ref: str = Field(default="", max_length=1000)
-    """Full ref, `refs/heads/main`."""
+    """Full ref, `refs/heads/main`; `refs/merge-requests/7/head` for what is about merge request 7.
+
+    A deployment names no more than `main`, which may be a branch or a tag.
+    """
     before: str = Field(default="", max_length=64)
+    """The commit before: all zeros for a new ref; of a merge request the head before its code changed, or empty."""
     after: str = Field(default="", max_length=64)
     checkout_sha: str = Field(default="", max_length=64)
     """The commit to build; the commit behind an annotated tag; empty for deletes."""
@@ -59,6 +94,31 @@ class Delivery(Event):
     commits_count: int = Field(default=0, ge=0)
     skip_ci: bool = False
     """The push option `ci.skip` was given."""
+    message_skips: bool | None = None
+    """The head commit's message asks for no pipeline; None when the payload does not list that commit."""
+    variables: Mapping[str, str] = Field(default_factory=dict, max_length=20)
+    """Push options `ci.variable`: words of the pusher, not for secrets."""
+    action: str = Field(default="", max_length=50)
+    """GitLab's own word: `open`, `update`, `create`, …"""
+    state: str = Field(default="", max_length=50)
+    number: int = Field(default=0, ge=0)
+    """The number that people see of a merge request or issue; the id of a note, job, pipeline, deployment, release."""
+    about: str = Field(default="", max_length=255)
+    """What a note is on (`MergeRequest`, `Commit`, …), a deployment's environment, a job's or release's name."""
+    title: str = Field(default="", max_length=300)
+    text: str = Field(default="", max_length=1000)
+    """The beginning of a note."""
+    labels: tuple[str, ...] = Field(default=(), max_length=20)
+    edited: tuple[str, ...] = Field(default=(), max_length=20)
+    """What of a merge request or issue was edited: `labels`, `title`, …"""
+    source_branch: str = Field(default="", max_length=1000)
+    target_branch: str = Field(default="", max_length=1000)
+    source_project_id: int = Field(default=0, ge=0)
+    """The project that a merge request comes from; another one for a fork."""
+    draft: bool = False
+    confidential: bool = False
+    occurred_at: str = Field(default="", max_length=40)
+    """GitLab's own time of the event, as it writes it."""
     received_at: datetime
 
     @property
@@ -77,11 +137,34 @@ class Delivery(Event):
         return self.ref.removeprefix("refs/tags/") if self.ref.startswith("refs/tags/") else ""
 
     @property
+    def hook_event(self) -> str:
+        """The event that an event source lists to hear of this; empty for what nothing can listen to."""
+        event = HOOK_EVENTS.get(self.kind, "")
+        apart = self.confidential and self.kind in {DeliveryKind.NOTE, DeliveryKind.ISSUE}
+        return f"confidential_{event}" if apart else event
+
+    @property
+    def from_fork(self) -> bool:
+        """Whether the code is that of another project's merge request."""
+        return self.source_project_id not in {0, self.project_id}
+
+    @property
+    def revision_ref(self) -> str:
+        """The ref that revision filters are held against: that of a merge request is the branch it is to go into."""
+        return f"refs/heads/{self.target_branch}" if self.target_branch else self.ref
+
+    @property
+    def revision(self) -> str:
+        """The short name of `revision_ref`."""
+        return self.revision_ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+    @property
     def content_key(self) -> str:
-        """The same for one push seen through several hooks; differs for A→B→A, since `before` counts."""
-        return names.digest(
-            self.instance, str(self.project_id), self.kind, self.ref, self.before, self.after, length=32
-        )
+        """The same for one event seen through several hooks; differs for A→B→A, since `before` counts."""
+        parts = [self.instance, str(self.project_id), self.kind, self.ref, self.before, self.after]
+        if self.kind not in PUSHES:
+            parts += [str(self.number), self.action, self.state, self.occurred_at]
+        return names.digest(*parts, length=32)
 
     @property
     def cause(self) -> Cause:

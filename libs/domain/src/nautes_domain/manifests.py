@@ -11,7 +11,18 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import Field, StringConstraints
 
 from nautes_domain.names import Label
-from nautes_domain.schema import FolderPath, HookEvent, Manifest, Part, Pattern, Text
+from nautes_domain.schema import (
+    Condition,
+    EventAction,
+    FolderPath,
+    HookEvent,
+    Manifest,
+    Part,
+    PathPattern,
+    Pattern,
+    RevisionPattern,
+    Text,
+)
 
 
 class Component(Part):
@@ -226,11 +237,17 @@ class PipelineDestination(Part):
 
 
 class GitLabSource(Part):
-    """Events of a repository. `revision` is a branch or tag name, or a glob; empty means any."""
+    """Events of a repository; filters that are left out let everything pass. The last three are ours."""
 
     repo_name: Label
-    revision: Pattern = ""
+    revision: RevisionPattern = ""
+    """Which branch or tag; for merge requests the branch that they are to go into."""
     events: tuple[HookEvent, ...] = Field(min_length=1)
+    paths: tuple[PathPattern, ...] = Field(default=(), max_length=50)
+    """Which changed paths count; the last pattern that fits a path decides."""
+    actions: tuple[EventAction, ...] = ()
+    """What must have been done to a merge request, issue, note or release; left out: new code, something created."""
+    condition: Condition = ""
 
 
 class CalendarSource(Part):

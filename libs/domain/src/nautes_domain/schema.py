@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from nautes_domain import conditions, patterns
 from nautes_domain.names import Label
 
 API_VERSION: Final = "nautes.resource.nautes.io/v1alpha1"
@@ -16,6 +17,19 @@ FolderPath = Annotated[
     str, StringConstraints(min_length=1, max_length=500, pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_./-]*$")
 ]
 """A path inside a repository: relative, no spaces, no leading slash or hyphen."""
+
+RevisionPattern = Annotated[Pattern, AfterValidator(patterns.checked_revision)]
+"""A name, a glob, or a regular expression that begins with `^`; see `patterns`."""
+PathPattern = Annotated[Text, AfterValidator(patterns.checked_path)]
+"""A file, a folder or a glob; with a leading `!` what is not meant; see `patterns`."""
+Condition = Annotated[str, AfterValidator(conditions.checked)]
+"""An expression of CEL about the event; see `conditions`."""
+
+EventAction = Literal[
+    "approval", "approved", "close", "create", "delete", "edit", "merge", "open", "reopen",
+    "unapproval", "unapproved", "update",
+]  # fmt: skip
+"""GitLab's `object_attributes.action`; `update` is new code, `edit` (our word) everything else that was updated."""
 
 HookEvent = Literal[
     "confidential_issues_events", "confidential_note_events", "deployment_events", "issues_events",

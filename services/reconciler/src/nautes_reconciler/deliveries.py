@@ -10,7 +10,8 @@ from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.failures import Blocked, Rejected, most_urgent
 from nautes_domain.reconcile import Outcome
 from nautes_domain.snapshot import IndexedProject
-from nautes_domain.triggers import Match, match, watches_paths
+from nautes_domain.triggers import Match, match
+from nautes_reconciler.asking import FactFinder
 from nautes_reconciler.declaring import Declaring
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.runs import Done, Starter
@@ -30,7 +31,7 @@ class Deliveries:
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self._code_host = code_host
+        self._facts = FactFinder(code_host)
         self._declarations = declarations
         self._declaring = declaring
         self._starter = starter
@@ -69,19 +70,12 @@ class Deliveries:
                 by=f"product/{project.group}",
                 what=f"delivery/{delivery.id}",
             )
-        if delivery.kind is DeliveryKind.OTHER:
-            await self._decide(delivery, f"nothing listens to {delivery.event}", ())
-            return
         if snapshot.suspended:
             await self._decide(delivery, f"{project.group} is suspended: {snapshot.suspended}", ())
             return
         catalog = self._declarations.parsed(snapshot)
-        changed = None
-        if watches_paths(catalog, project.name) and not delivery.deletes:
-            changed = await self._code_host.changed_paths(
-                delivery.project_id, delivery.before, delivery.after
-            )
-        found = match(delivery, catalog, project.name, changed)
+        facts = await self._facts.facts(delivery, catalog, project.name)
+        found = match(delivery, catalog, project.name, facts)
         done = [await self._starter.start(run, delivery) for run in found.runs]
         done += [await self._starter.refresh(refresh) for refresh in found.refreshes]
         await self._record(delivery, names.scope("product", project.group), done)

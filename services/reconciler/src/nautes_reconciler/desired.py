@@ -10,7 +10,7 @@ from nautes_domain.catalog import ProductCatalog, TenantCatalog
 from nautes_domain.plan import Ref, State, Wanted, merged
 
 HOOK_EVENTS: Final = ("push_events", "tag_push_events")
-"""What every hook subscribes to; more of GitLab's events come with the runtimes that use them."""
+"""What every hook subscribes to; more of GitLab's events come with the runtimes that listen to them."""
 
 SecretVersions = Mapping[str, int]
 """Version of the secret of each hook, by hook id; absent while it was not issued."""
@@ -55,6 +55,16 @@ def repositories(catalog: ProductCatalog) -> Iterator[tuple[str, str]]:
         yield catalog.product, name
 
 
+def events_of(catalog: ProductCatalog, repository: str) -> Iterable[str]:
+    """Return what the hook of a repository subscribes to: pushes, and what any runtime wants to hear of it."""
+    wanted = set(HOOK_EVENTS)
+    for declared in catalog.pipelines.values():
+        for source in declared.manifest.spec.event_sources:
+            if source.gitlab is not None and source.gitlab.repo_name == repository:
+                wanted |= set(source.gitlab.events)
+    return sorted(wanted)
+
+
 def tenant_state(
     tenant: str, catalog: TenantCatalog, addresses: Addresses, versions: SecretVersions
 ) -> State:
@@ -81,7 +91,13 @@ def product_state(
     """Return everything that a valid product needs: repositories with hooks, namespaces, applications."""
     scope = names.scope("product", catalog.product)
     states: list[State] = [
-        _hosted(*place, addresses, versions, (f"CodeRepo/{place[1]}", f"CodeRepo/{place[1]} is declared"))
+        _hosted(
+            *place,
+            addresses,
+            versions,
+            (f"CodeRepo/{place[1]}", f"CodeRepo/{place[1]} is declared"),
+            events_of(catalog, place[1]),
+        )
         for place in repositories(catalog)
     ]
     states.append(spaces.space_state(scope, tuple(spaces_of(catalog))))
@@ -97,12 +113,13 @@ def _hosted(
     addresses: Addresses,
     versions: SecretVersions,
     reason: tuple[str, str],
+    events: Iterable[str] = HOOK_EVENTS,
 ) -> State:
     entity, because = reason
     hook = names.hook_id(group, project)
     hook_spec = {
         "url": addresses.hook(hook),
-        "events": list(HOOK_EVENTS),
+        "events": list(events),
         "secret_version": versions.get(hook, 0),
     }
     return {

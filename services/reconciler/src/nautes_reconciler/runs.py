@@ -100,9 +100,9 @@ class Starter:
         What became of a run that was created is told by who follows it, `results`: two writers of one
         status would overtake each other.
         """
-        if not isinstance(failure, Rejected):
+        if not isinstance(failure, Rejected) or not delivery.checkout_sha:
             return
-        name, short = f"nautes/{run.considered.runtime}", delivery.branch or delivery.tag
+        name, short = f"nautes/{run.considered.runtime}", delivery.source_branch or delivery.revision
         status = CommitStatus(CommitState.FAILED, name, str(failure)[:250], ref=short)
         await self._code_host.set_status(delivery.project_id, delivery.checkout_sha, status)
 

@@ -15,22 +15,18 @@ from typing import Any, Final
 import msgspec
 
 from nautes_domain import names
-from nautes_domain.events import ZERO, Delivery, DeliveryKind
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """Genuine, but nothing here will ever act on it: answered 2xx, since GitLab counts failures of a hook."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """Not what GitLab sends: answered 4xx, nothing stored."""
-
-    code: str
-    message: str
+from nautes_domain.events import PUSHES, ZERO, Delivery, DeliveryKind, asks_to_skip
+from nautes_webhook_gateway.activities import ACTIVITIES
+from nautes_webhook_gateway.bounds import (
+    MAX_COUNT,
+    Ends,
+    Ignored,
+    Malformed,
+    full_ref,
+    malformed,
+    sha,
+    shown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +82,37 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _PUSH = msgspec.json.Decoder(_Push)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-_KINDS: Final[Mapping[str, DeliveryKind]] = {"push": DeliveryKind.PUSH, "tag_push": DeliveryKind.TAG_PUSH}
-_HEADER_KINDS: Final[Mapping[str, str]] = {"Push Hook": "push", "Tag Push Hook": "tag_push"}
+_KINDS: Final[Mapping[str, DeliveryKind]] = {
+    "push": DeliveryKind.PUSH,
+    "tag_push": DeliveryKind.TAG_PUSH,
+    "merge_request": DeliveryKind.MERGE_REQUEST,
+    "note": DeliveryKind.NOTE,
+    "issue": DeliveryKind.ISSUE,
+    "work_item": DeliveryKind.ISSUE,
+    "build": DeliveryKind.JOB,
+    "pipeline": DeliveryKind.PIPELINE,
+    "deployment": DeliveryKind.DEPLOYMENT,
+    "release": DeliveryKind.RELEASE,
+}
+"""`object_kind` to ours."""
+_HEADER_KINDS: Final[Mapping[str, DeliveryKind]] = {
+    "Push Hook": DeliveryKind.PUSH,
+    "Tag Push Hook": DeliveryKind.TAG_PUSH,
+    "Merge Request Hook": DeliveryKind.MERGE_REQUEST,
+    "Note Hook": DeliveryKind.NOTE,
+    "Confidential Note Hook": DeliveryKind.NOTE,
+    "Issue Hook": DeliveryKind.ISSUE,
+    "Confidential Issue Hook": DeliveryKind.ISSUE,
+    "Job Hook": DeliveryKind.JOB,
+    "Pipeline Hook": DeliveryKind.PIPELINE,
+    "Deployment Hook": DeliveryKind.DEPLOYMENT,
+    "Release Hook": DeliveryKind.RELEASE,
+}
 _REF_PREFIXES: Final = {DeliveryKind.PUSH: "refs/heads/", DeliveryKind.TAG_PUSH: "refs/tags/"}
-_SHA = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
-_NOT_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)|[/.]\Z")
 _INSTANCE = re.compile(r"https?://[!-~]{1,490}\Z")
-MAX_REF: Final = 1000
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,63})=(.{0,200})\Z", re.DOTALL)
 MAX_PROJECT: Final = 1000
-MAX_COUNT: Final = 2**53
-
-
-class _Ends(Exception):
-    """No delivery comes of this call."""
-
-    def __init__(self, result: Ignored | Malformed) -> None:
-        super().__init__(result)
-        self.result = result
+MAX_VARIABLES: Final = 20
 
 
 def normalise(call: Call, received_at: datetime) -> Delivery | Ignored | Malformed:
@@ -111,10 +121,10 @@ def normalise(call: Call, received_at: datetime) -> Delivery | Ignored | Malform
         _check_json(call.body)
         envelope = _ENVELOPE.decode(call.body)
         return _delivery(call, envelope, received_at)
-    except _Ends as end:
+    except Ends as end:
         return end.result
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        return Malformed("unexpected-shape", _shown(str(error), 200))
+        return Malformed("unexpected-shape", shown(str(error), 200))
 
 
 def delivery_id(call: Call) -> str:
@@ -132,33 +142,30 @@ def delivery_id(call: Call) -> str:
     return f"content-{names.digest(call.hook, call.event, call.event_uuid, content, length=32)}"
 
 
-def _malformed(code: str, message: str) -> _Ends:
-    return _Ends(Malformed(code, message))
-
-
 def _delivery(call: Call, envelope: _Envelope, received_at: datetime) -> Delivery:
     word = envelope.object_kind or envelope.event_name
     if not word:
-        raise _Ends(Ignored("not-a-gitlab-event"))
+        raise Ends(Ignored("not-a-gitlab-event"))
     project_id = _project_id(envelope)
     if project_id != call.project_id:
-        raise _malformed("project-mismatch", "the payload is of another project than the hook")
-    if _HEADER_KINDS.get(call.event, word) != word:
-        raise _malformed("event-mismatch", "X-Gitlab-Event and object_kind differ")
+        raise malformed("project-mismatch", "the payload is of another project than the hook")
     kind = _KINDS.get(word, DeliveryKind.OTHER)
+    if _HEADER_KINDS.get(call.event, kind) is not kind:
+        raise malformed("event-mismatch", "X-Gitlab-Event and object_kind differ")
     common = {
         "id": delivery_id(call),
         "hook": call.hook,
         "kind": kind,
-        "event": _shown(call.event or word, 100),
+        "event": shown(call.event or word, 100),
         "instance": call.instance if _INSTANCE.match(call.instance) else "",
         "project_id": project_id,
         "project": _project_path(envelope, kind),
         "received_at": received_at,
     }
-    if kind is DeliveryKind.OTHER:
-        return Delivery(**common)
-    return _push(common, kind, _PUSH.decode(call.body))
+    if kind in PUSHES:
+        return _push(common, kind, _PUSH.decode(call.body))
+    activity = ACTIVITIES.get(kind)
+    return Delivery(**common, **(activity(call.body) if activity else {}))
 
 
 def _project_id(envelope: _Envelope) -> int:
@@ -166,9 +173,9 @@ def _project_id(envelope: _Envelope) -> int:
     places = (envelope.project_id, envelope.project.id if envelope.project else None)
     stated = {value for value in places if value is not None}
     if not stated:
-        raise _Ends(Ignored("no-project"))
+        raise Ends(Ignored("no-project"))
     if len(stated) > 1:
-        raise _malformed("bad-project", "project_id and project.id differ")
+        raise malformed("bad-project", "project_id and project.id differ")
     return stated.pop()
 
 
@@ -177,9 +184,9 @@ def _project_path(envelope: _Envelope, kind: DeliveryKind) -> str:
         envelope.path_with_namespace or ""
     )
     if len(path) > MAX_PROJECT or not path.isprintable():
-        raise _malformed("bad-project", "the project's path is too long or not printable")
-    if not path and kind is not DeliveryKind.OTHER:
-        raise _malformed("bad-project", "a push names its project's path")
+        raise malformed("bad-project", "the project's path is too long or not printable")
+    if not path and kind in PUSHES:
+        raise malformed("bad-project", "a push names its project's path")
     return path
 
 
@@ -188,59 +195,66 @@ def _push(common: Mapping[str, Any], kind: DeliveryKind, push: _Push) -> Deliver
     _check_shas(push)
     deleted = not push.after.strip(ZERO)
     if deleted and not push.before.strip(ZERO):
-        raise _Ends(Ignored("nothing-happened"))
+        raise Ends(Ignored("nothing-happened"))
     commits = push.commits or []
     counted = push.total_commits_count
+    head = next((one for one in commits if one.id == (push.checkout_sha or push.after)), None)
     return Delivery(
         **common,
         ref=push.ref,
         before=push.before,
         after=push.after,
         checkout_sha="" if deleted else (push.checkout_sha or ""),
-        actor=_shown(push.user_username or "", 255),
-        message=_headline(commits, push.checkout_sha or push.after),
+        actor=shown(push.user_username or "", 255),
+        message=_headline(head or (commits[-1] if commits else None)),
         commits_count=len(commits) if counted is None else max(0, min(counted, MAX_COUNT)),
-        skip_ci=_skips_ci(push.push_options),
+        skip_ci=bool(_ci_options(push).get("skip")),
+        message_skips=asks_to_skip(head.message or "") if head else None,
+        variables=_variables(push),
     )
 
 
 def _check_ref(ref: str, kind: DeliveryKind) -> None:
-    if len(ref) > MAX_REF or not ref.startswith("refs/") or _NOT_A_REF.search(ref):
-        raise _malformed("bad-ref", "ref is not a full Git ref of at most 1000 characters")
+    full_ref(ref)
     if ref.startswith(_REF_PREFIXES[kind]):
         return
     if ref.startswith(tuple(_REF_PREFIXES.values())):
-        raise _malformed("event-mismatch", "the ref is not of the event's kind")
-    raise _Ends(Ignored("ref-not-followed"))
+        raise malformed("event-mismatch", "the ref is not of the event's kind")
+    raise Ends(Ignored("ref-not-followed"))
 
 
 def _check_shas(push: _Push) -> None:
-    for field, sha in (("before", push.before), ("after", push.after), ("checkout_sha", push.checkout_sha)):
-        if sha is not None and _SHA.match(sha) is None:
-            raise _malformed("bad-sha", f"{field} is not 40 or 64 lower-case hexadecimal digits")
+    for field, text in (("before", push.before), ("after", push.after), ("checkout_sha", push.checkout_sha)):
+        sha(field, text)
+        if text == "":
+            raise malformed("bad-sha", f"{field} is empty")
 
 
-def _headline(commits: list[_Commit], head: str) -> str:
-    """Return the first line of the head commit's message; of the newest listed if the head is not listed."""
-    if not commits:
-        return ""
-    listed = next((commit for commit in commits if commit.id == head), commits[-1])
-    lines = (listed.message or "").strip().splitlines()
-    return _shown(lines[0], 300) if lines else ""
+def _headline(commit: _Commit | None) -> str:
+    """Return the first line of a commit's message."""
+    lines = ((commit and commit.message) or "").strip().splitlines()
+    return shown(lines[0], 300) if lines else ""
 
 
-def _skips_ci(options: Any) -> bool:
-    """Say whether `git push -o ci.skip` was given; GitLab sends `{"ci": {"skip": true}}`."""
+def _ci_options(push: _Push) -> Mapping[str, Any]:
+    """Return the push options for pipelines; GitLab sends `{"ci": {"skip": true}}` for `git push -o ci.skip`."""
+    options = push.push_options
     ci = options.get("ci") if isinstance(options, dict) else None
-    return isinstance(ci, dict) and bool(ci.get("skip"))
+    return ci if isinstance(ci, dict) else {}
 
 
-def _shown(text: str, length: int) -> str:
-    """Return text for people: one line, no control or bidirectional characters, cut."""
-    cut = text[:length]
-    if not cut.isprintable():
-        cut = "".join(char if char.isprintable() else " " for char in cut)
-    return cut.strip()
+def _variables(push: _Push) -> Mapping[str, str]:
+    """Return the variables of `-o ci.variable=NAME=value`, which GitLab sends as `{"NAME=value": 1}`.
+
+    Those which are too long, or too many, are left out: half a value would be another value.
+    """
+    given = _ci_options(push).get("variable")
+    found: dict[str, str] = {}
+    for one in given if isinstance(given, dict) else ():
+        parts = _VARIABLE.match(one)
+        if parts and len(found) < MAX_VARIABLES:
+            found[parts.group(1)] = parts.group(2)
+    return found
 
 
 def _check_json(body: bytes) -> None:
@@ -254,13 +268,13 @@ def _check_json(body: bytes) -> None:
         str(body, "utf-8")
         minified = msgspec.json.format(body, indent=-1)
         if not minified.startswith(b"{"):
-            raise _malformed("not-an-object", "the body must be a JSON object")
+            raise malformed("not-an-object", "the body must be a JSON object")
         fields = _OBJECT.decode(minified)
         unambiguous = msgspec.json.encode(fields) == minified
         project = bytes(fields.get("project", b""))
         if unambiguous and project.startswith(b"{"):
             unambiguous = msgspec.json.encode(_OBJECT.decode(project)) == project
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise _malformed("not-json", _shown(str(error), 200)) from None
+        raise malformed("not-json", shown(str(error), 200)) from None
     if not unambiguous:
-        raise _malformed("repeated-key", "a key comes twice or is escaped")
+        raise malformed("repeated-key", "a key comes twice or is escaped")

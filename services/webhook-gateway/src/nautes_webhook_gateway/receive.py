@@ -19,7 +19,8 @@ import msgspec
 from nautes_domain.events import Delivery
 from nautes_domain.failures import Failure
 from nautes_webhook_gateway import verify
-from nautes_webhook_gateway.gitlab import Call, Ignored, Malformed, normalise
+from nautes_webhook_gateway.bounds import Ignored, Malformed
+from nautes_webhook_gateway.gitlab import Call, normalise
 from nautes_webhook_gateway.secrets import HookCache, HookSecrets
 from nautes_webhook_gateway.store import DeliveryStore, Log, Stored
 

@@ -28,6 +28,7 @@ class GitLabCodeHost:
         self._timeout = timeout
         self._limits = limits
         self._api = GitLabApi(url, token, timeout=timeout)
+        self._account = ""
 
     async def project(self, path: str) -> HostedProject | None:
         """Return a project by path with namespace; None if we cannot see one."""
@@ -75,16 +76,20 @@ class GitLabCodeHost:
             raise missing
         return content
 
-    async def changed_paths(self, project_id: int, before: str, after: str) -> tuple[str, ...] | None:
+    async def changed_paths(
+        self, project_id: int, before: str, after: str, *, since_fork: bool = False
+    ) -> tuple[str, ...] | None:
         """Return the paths that differ between two commits, old and new names of what moved.
 
+        `since_fork` compares with the common ancestor, as GitLab does for merge requests.
         None when GitLab cannot say: a branch's first push or deletion (all zeros), a commit that is gone,
         a comparison that was cut off (`compare_timeout` is set when the diff overflowed).
         """
         if not all(_OBJECT_ID.match(one) and one.strip("0") for one in (before, after)):
             return None
         path = f"/projects/{project_id:d}/repository/compare"
-        found = await self._api.get(path, **{"from": before, "to": after, "straight": "true"})
+        straight = "false" if since_fork else "true"
+        found = await self._api.get(path, **{"from": before, "to": after, "straight": straight})
         if found is None or found.get("compare_timeout"):
             return None
         diffs = found.get("diffs", [])
@@ -128,6 +133,15 @@ class GitLabCodeHost:
             ref=str(newest.get("ref") or ""),
             url=str(newest.get("target_url") or ""),
         )
+
+    async def account(self) -> str:
+        """Return our own user name, asked for once."""
+        if not self._account:
+            found = await self._api.get("/user")
+            if found is None:
+                raise Rejected("GitLab does not know our token", who="platform team", code=DENIED)
+            self._account = str(found["username"])
+        return self._account
 
     async def whose(self, token: str) -> Person | None:
         """Return who a token belongs to, asked with that token alone; None if GitLab does not know it."""

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nautes_domain.capabilities import CommitStatus, HostedProject, Person
@@ -17,8 +17,15 @@ class _Repository:
     project: HostedProject
     branches: dict[str, str] = field(default_factory=dict)
     trees: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
     links: dict[str, Sequence[str]] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
+
+    def ancestors(self, commit: str) -> Iterator[str]:
+        """Yield a commit and those before it."""
+        while commit:
+            yield commit
+            commit = self.parents[commit]
 
 
 class MemoryCodeHost:
@@ -49,16 +56,21 @@ class MemoryCodeHost:
         *,
         links: Sequence[str] = (),
         message: str = "Change something",
+        start: str = "",
     ) -> str:
-        """Commit on top of a branch and return the commit; None removes a file, `links` are symbolic links."""
+        """Commit on top of a branch and return the commit; None removes a file, `links` are symbolic links.
+
+        A new branch begins at the commit `start`, or at nothing.
+        """
         repository = self._repositories[project_id]
-        parent = repository.branches.get(branch, "")
+        parent = repository.branches.get(branch, start)
         tree = {**repository.trees.get(parent, {}), **files}
         kept = {path: content for path, content in sorted(tree.items()) if content is not None}
         changed = [[path, text.hex()] for path, text in kept.items()]
         content = json.dumps([parent, changed, list(links), message])
         commit = hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()
         repository.trees[commit] = kept
+        repository.parents[commit] = parent
         repository.links[commit] = links
         repository.messages[commit] = message
         repository.branches[branch] = commit
@@ -92,12 +104,18 @@ class MemoryCodeHost:
             raise Rejected(f"there is no file {path} at {commit[:12]}", what=path, code="no-such-file")
         return content
 
-    async def changed_paths(self, project_id: int, before: str, after: str) -> tuple[str, ...] | None:
+    async def changed_paths(
+        self, project_id: int, before: str, after: str, *, since_fork: bool = False
+    ) -> tuple[str, ...] | None:
         """Return the paths that differ."""
         repository = self._repositories.get(project_id)
         if repository is None or before not in repository.trees or after not in repository.trees:
             return None
-        old, new = repository.trees[before], repository.trees[after]
+        base = before
+        if since_fork:
+            theirs = set(repository.ancestors(before))
+            base = next((one for one in repository.ancestors(after) if one in theirs), "")
+        old, new = repository.trees.get(base, {}), repository.trees[after]
         return tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))
 
     async def set_status(self, project_id: int, commit: str, status: CommitStatus) -> None:
@@ -109,6 +127,10 @@ class MemoryCodeHost:
         """Return the last status of a name."""
         found = self.statuses.get((project_id, commit, name))
         return found if found is not None and ref in ("", found.ref) else None
+
+    async def account(self) -> str:
+        """Return our own name."""
+        return "nautes"
 
     async def whose(self, token: str) -> Person | None:
         """Return who a token belongs to."""

@@ -1,0 +1,11 @@
+"""A delivery against what is declared: which runs start, which deployments refresh, and why not the others. Pure.
+
+A delivery happens once; the names of runs derive from its content, so that doing it twice makes one run.
+"""
+
+from nautes_domain.triggers.deployments import Refresh
+from nautes_domain.triggers.facts import Facts
+from nautes_domain.triggers.matching import Match, match, watches_paths
+from nautes_domain.triggers.runs import RunToStart
+
+__all__ = ["Facts", "Match", "Refresh", "RunToStart", "match", "watches_paths"]

@@ -1,0 +1,18 @@
+"""What a delivery does not say and the platform found out about it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Facts about one delivery, read fresh."""
+
+    changed: tuple[str, ...] | None = None
+    """The paths that were changed. None when that is not known: path filters then let it pass, since a needless
+    run does little harm and a missed one much."""
+    unknown: str = "which paths changed was not asked"
+    """Why they are not known."""
+    own_account: str = ""
+    """The platform's own user on the code host."""
+    message_skips: bool = False
+    """The head commit's message asks for no pipeline, where the delivery could not tell."""

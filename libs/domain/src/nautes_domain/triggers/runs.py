@@ -1,0 +1,102 @@
+"""The run that a trigger asks for: its name, its place, and where its pipeline file is read."""
+
+from dataclasses import dataclass
+
+from nautes_domain import names
+from nautes_domain.capabilities import RunRequest
+from nautes_domain.catalog import ProductCatalog
+from nautes_domain.effects import Considered
+from nautes_domain.events import Delivery
+from nautes_domain.manifests import PipelineTrigger, ProjectPipelineRuntime
+from nautes_domain.triggers.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RunToStart:
+    """One run that a delivery asks for, and where its pipeline file is."""
+
+    request: RunRequest
+    cluster: str
+    repository: str
+    """Name of the repository in the product that holds the pipeline file."""
+    path: str
+    commit: str
+    """The commit to read it at; empty when `revision` must be resolved first."""
+    revision: str
+    considered: Considered
+
+
+def label(trigger: PipelineTrigger) -> str:
+    """Return a trigger in words for people."""
+    return f"{trigger.event_source}→{trigger.pipeline}"
+
+
+def run_of(
+    delivery: Delivery,
+    catalog: ProductCatalog,
+    runtime: ProjectPipelineRuntime,
+    trigger: PipelineTrigger,
+    repository: str,
+    verdict: Verdict,
+) -> RunToStart:
+    """Return the run for a trigger that fires. Its name derives from the content of the delivery and the trigger."""
+    pipeline = next(one for one in runtime.spec.pipelines if one.name == trigger.pipeline)
+    own = runtime.spec.pipeline_source == repository
+    request = _request(delivery, catalog.product, runtime, trigger, own=own)
+    return RunToStart(
+        request=request,
+        cluster=catalog.environments[runtime.spec.destination.environment].manifest.spec.cluster,
+        repository=runtime.spec.pipeline_source,
+        path=pipeline.path,
+        commit=delivery.checkout_sha if own and not trigger.revision else "",
+        revision=trigger.revision or delivery.revision,
+        considered=Considered(
+            product=catalog.product,
+            runtime=runtime.name,
+            trigger=label(trigger),
+            fired=True,
+            reason=verdict.reason,
+            note=_notes(verdict, delivery, own=own),
+            run=request.name,
+        ),
+    )
+
+
+def _request(
+    delivery: Delivery,
+    product: str,
+    runtime: ProjectPipelineRuntime,
+    trigger: PipelineTrigger,
+    *,
+    own: bool,
+) -> RunRequest:
+    identity = (product, delivery.content_key, trigger.event_source, trigger.pipeline, trigger.revision)
+    # Whoever pushes may change a pipeline file of that repository anyway, but none of another.
+    variables = delivery.variables if own else {}
+    return RunRequest(
+        name=names.run_name(runtime.name, *identity),
+        namespace=runtime.namespace,
+        account=runtime.account,
+        labels={
+            "app.kubernetes.io/managed-by": "nautes",
+            "nautes.io/product": product,
+            "nautes.io/runtime": runtime.name,
+            "nautes.io/pipeline": trigger.pipeline,
+        },
+        annotations={
+            "nautes.io/cause": delivery.id,
+            "nautes.io/project-id": str(delivery.project_id),
+            "nautes.io/repository": delivery.project,
+            "nautes.io/ref": delivery.ref,
+            "nautes.io/commit": delivery.checkout_sha,
+            "nautes.io/actor": delivery.actor,
+        },
+        params={**variables, "revision": delivery.checkout_sha, "ref": delivery.ref},
+    )
+
+
+def _notes(verdict: Verdict, delivery: Delivery, *, own: bool) -> str:
+    if own or not delivery.variables:
+        return verdict.note
+    withheld = "push variables are not handed to a pipeline of another repository"
+    return f"{verdict.note}; {withheld}" if verdict.note else withheld
