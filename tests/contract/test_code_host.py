@@ -3,7 +3,7 @@
 import pytest
 
 from nautes_adapters.memory import MemoryCodeHost
-from nautes_domain.capabilities import CommitState, CommitStatus, HostedProject, Person
+from nautes_domain.capabilities import CommitState, CommitStatus, Head, HostedProject, Person
 from nautes_domain.failures import Rejected
 
 ZERO = "0" * 40
@@ -58,6 +58,15 @@ async def test_the_head_of_a_branch(world, project):
     commit = await world.commit(project, "main", {"a.yaml": b"a: 1\n"})
     assert await world.host.head(project.id, "main") == commit
     assert await world.host.head(project.id, "feature/none") is None
+
+
+async def test_the_heads_of_all_branches(world, project):
+    assert await world.host.heads(project.id) == {}
+    main = await world.commit(project, "main", {"a.yaml": b"a: 1\n"})
+    feature = await world.commit(project, "feature/x", {"a.yaml": b"a: 2\n"}, start=main)
+    found = await world.host.heads(project.id)
+    assert found == {"refs/heads/main": Head(main, main), "refs/heads/feature/x": Head(feature, feature)}
+    assert await world.host.heads(999_999) == {}
 
 
 async def test_a_branch_with_a_slash(world, project):

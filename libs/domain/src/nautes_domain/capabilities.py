@@ -49,6 +49,16 @@ class HostedProject:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """Where a branch or tag stands."""
+
+    target: str
+    """What the ref names: a commit, or the object of an annotated tag."""
+    commit: str
+    """The commit behind it; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Who a token belongs to."""
 
@@ -66,6 +76,10 @@ class CodeHost(Protocol):
 
     async def head(self, project_id: int, branch: str) -> str | None:
         """Return the commit at the head of a branch, None if there is no such branch."""
+        ...
+
+    async def heads(self, project_id: int) -> Mapping[str, Head]:
+        """Return where all branches and tags stand, by full ref; empty if there is no such project."""
         ...
 
     async def message(self, project_id: int, commit: str) -> str:

@@ -162,8 +162,8 @@ def _own(layout: Layout, chosen: Chosen, name: str) -> dict[str, str]:
             return {
                 **kubeconfig,
                 "NAUTES_GATEWAY_URL": chosen.url("webhook-gateway"),
-                # On a laptop somebody is watching.
-                "NAUTES_CATCH_UP": "PT10S",
+                # On a laptop somebody is watching, and waits for two looks.
+                "NAUTES_CATCH_UP": "PT5S",
                 "NAUTES_GITLAB__SSH_URL": chosen.url("forge-ssh", "ssh", user="git"),
             }
         case "cluster-registrar":

@@ -12,6 +12,7 @@ from nautes_adapters.vault import VaultSecretStore, VaultSession
 from nautes_domain import names
 from nautes_domain.capabilities import SecretStore, StoredSecret
 from nautes_domain.events import PARTITIONS, Delivery, Fact
+from nautes_domain.heads import Heads
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from nautes_reconciler.assigning import HOOK_MOUNT, KEY_MOUNT, Assigning, Systems
 from nautes_reconciler.catching_up import CatchingUp
@@ -20,6 +21,7 @@ from nautes_reconciler.declaring import Declaring
 from nautes_reconciler.deliveries import Deliveries
 from nautes_reconciler.desired import Addresses
 from nautes_reconciler.following import Follower
+from nautes_reconciler.missed import MissedPushes
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.results import Results
 from nautes_reconciler.runs import Starter
@@ -51,7 +53,20 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
     starter = Starter(
         systems.code_host, declarations, systems.clusters.engine, systems.deployer, perf_counter
     )
-    deliveries = Deliveries(systems.code_host, declarations, declaring, starter, context.bus, now=context.now)
+    missed = MissedPushes(
+        systems.code_host,
+        declarations,
+        context.buckets.index(Heads),
+        context.bus,
+        settings.gitlab.url.rstrip("/"),
+        now=context.now,
+        log=context.log,
+    )
+    context.on_start(missed.look)
+    context.every(settings.catch_up, missed.look)
+    deliveries = Deliveries(
+        systems.code_host, declarations, declaring, starter, missed, context.bus, now=context.now
+    )
 
     async def wake(fact: Fact) -> None:
         for scope in concerned(fact, await declaring.product_scopes()):

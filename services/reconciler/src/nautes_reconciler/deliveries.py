@@ -13,6 +13,7 @@ from nautes_domain.snapshot import IndexedProject
 from nautes_domain.triggers import Match, match
 from nautes_reconciler.asking import FactFinder
 from nautes_reconciler.declaring import Declaring
+from nautes_reconciler.missed import MissedPushes
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.runs import Done, Starter
 from nautes_runtime.bus import Bus
@@ -27,6 +28,7 @@ class Deliveries:
         declarations: Declarations,
         declaring: Declaring,
         starter: Starter,
+        missed: MissedPushes,
         bus: Bus,
         *,
         now: Callable[[], datetime],
@@ -35,6 +37,7 @@ class Deliveries:
         self._declarations = declarations
         self._declaring = declaring
         self._starter = starter
+        self._missed = missed
         self._bus = bus
         self._now = now
 
@@ -47,10 +50,14 @@ class Deliveries:
                 by=f"project/{delivery.project_id}",
                 what=f"delivery/{delivery.id}",
             )
+        if await self._missed.was_heard(delivery):
+            await self._decide(delivery, "it was told meanwhile", ())
+            return
         if project.name in {names.CONFIG_PROJECT, names.TENANT_PROJECT}:
             await self._configuration(delivery, project)
         else:
             await self._source(delivery, project)
+        await self._missed.heard(delivery)
 
     async def _configuration(self, delivery: Delivery, project: IndexedProject) -> None:
         if delivery.kind is not DeliveryKind.PUSH or delivery.deletes:

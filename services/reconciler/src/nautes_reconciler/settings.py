@@ -14,6 +14,9 @@ class ReconcilerSettings(ServiceSettings):
     gateway_url: str
     """Address of the webhook gateway as the code host reaches it, without a trailing slash."""
     catch_up: timedelta = timedelta(minutes=2)
-    """How often the code host is asked for hook calls that it made in vain."""
+    """How often the code host is asked for hook calls that it made in vain, and for pushes that it told nobody of.
+
+    The latter are acted upon at the second look, so that a call which is asked for again comes first.
+    """
     resync: timedelta = timedelta(minutes=5)
     """How often every scope is looked at without being asked: drift repair and catch-up."""

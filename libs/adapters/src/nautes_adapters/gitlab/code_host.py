@@ -7,7 +7,7 @@ from typing import Final
 from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
 from nautes_adapters.gitlab.archive import DEFAULT_LIMITS, Limits, manifests
 from nautes_adapters.gitlab.errors import DENIED, Refused
-from nautes_domain.capabilities import CommitState, CommitStatus, HostedProject, Person
+from nautes_domain.capabilities import CommitState, CommitStatus, Head, HostedProject, Person
 from nautes_domain.failures import Rejected
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
@@ -39,6 +39,18 @@ class GitLabCodeHost:
         """Return the commit at the head of a branch, None without such a branch."""
         found = await self._api.get(f"/projects/{project_id:d}/repository/branches/{quoted(branch)}")
         return None if found is None else str(found["commit"]["id"])
+
+    async def heads(self, project_id: int) -> Mapping[str, Head]:
+        """Return where all branches and tags stand, by full ref."""
+        repository = f"/projects/{project_id:d}/repository"
+        found: dict[str, Head] = {}
+        for row in await self._api.rows(f"{repository}/branches"):
+            commit = str(row["commit"]["id"])
+            found[f"refs/heads/{row['name']}"] = Head(commit, commit)
+        for row in await self._api.rows(f"{repository}/tags"):
+            commit = str((row.get("commit") or {}).get("id") or "")
+            found[f"refs/tags/{row['name']}"] = Head(str(row["target"]), commit)
+        return found
 
     async def message(self, project_id: int, commit: str) -> str:
         """Return the whole message of a commit; Rejected (`no-such-commit`) where there is none."""

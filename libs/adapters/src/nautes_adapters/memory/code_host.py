@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nautes_domain.capabilities import CommitStatus, HostedProject, Person
+from nautes_domain.capabilities import CommitStatus, Head, HostedProject, Person
 from nautes_domain.failures import Rejected
 
 SUFFIXES = (".yaml", ".yml")
@@ -84,6 +84,12 @@ class MemoryCodeHost:
         """Return the head of a branch."""
         repository = self._repositories.get(project_id)
         return None if repository is None else repository.branches.get(branch)
+
+    async def heads(self, project_id: int) -> Mapping[str, Head]:
+        """Return where all branches stand; there are no tags here."""
+        repository = self._repositories.get(project_id)
+        branches = {} if repository is None else repository.branches
+        return {f"refs/heads/{name}": Head(commit, commit) for name, commit in branches.items()}
 
     async def message(self, project_id: int, commit: str) -> str:
         """Return the whole message of a commit."""
