@@ -2,7 +2,7 @@
 
 import typer
 
-from nautes_cli import inspect, local
+from nautes_cli import inspect, local, trigger
 from nautes_cli.console import EXIT_CODES
 from nautes_cli.demo.command import demo
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command(epilog=EXIT_CODES)(inspect.status)
 app.command(epilog=EXIT_CODES)(inspect.trace)
 app.command(epilog=EXIT_CODES)(demo)
+app.add_typer(trigger.app, name="trigger")
 app.add_typer(local.app, name="local")
 
 

@@ -1,0 +1,128 @@
+"""`nautes trigger test`: what an event would start, and why not the rest. Offline, by the platform's own rules."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from nautes_cli.console import EXIT_CODES, Output, OutputOption, fail, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from nautes_domain.catalog import ProductCatalog
+    from nautes_domain.effects import Considered
+    from nautes_domain.events import Delivery
+
+app = typer.Typer(help="Try out which events start which pipelines.", no_args_is_help=True)
+
+LARGEST: Final = 25 * 1024 * 1024
+"""Bytes of a payload, as at the gateway."""
+
+
+@app.command("test", epilog=EXIT_CODES)
+def try_out(
+    payload: Annotated[Path, typer.Option("--payload", help="What GitLab sends, as a JSON file.")],
+    *,
+    folder: Annotated[
+        Path,
+        typer.Option("--folder", "-f", help="Declarations of the product: a checkout of default.project."),
+    ] = Path(),
+    repository: Annotated[
+        str,
+        typer.Option(help="CodeRepo that the event is of; by default the last part of the project's path."),
+    ] = "",
+    changed: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A changed path, may be given often; without one, path filters let everything pass."
+        ),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say which runs and refreshes an event would lead to, and of every other trigger why not. Changes nothing."""
+    from nautes_domain.triggers import Facts, match  # noqa: PLC0415 - only this command pays for it
+
+    delivery = _delivery(payload)
+    product, _, project = delivery.project.rpartition("/")
+    catalog = _catalog(product or "product", folder)
+    name = repository or project
+    if name not in catalog.repos:
+        fail(f"{folder} declares no CodeRepo {name!r}; known are {', '.join(catalog.repos) or 'none'}")
+    facts = Facts(unknown="no --changed was given")
+    if changed:
+        facts = Facts(changed=tuple(changed))
+    considered = match(delivery, catalog, name, facts).considered
+    if output is Output.JSON:
+        show_json([one.model_dump(exclude={"result", "message"}) for one in considered])
+    else:
+        _show(considered)
+
+
+def _delivery(file: Path) -> "Delivery":
+    """Return what the gateway would store of a payload."""
+    from nautes_domain.events import Delivery  # noqa: PLC0415
+    from nautes_webhook_gateway.gitlab import Call, normalise  # noqa: PLC0415
+
+    try:
+        body = file.read_bytes()
+        parsed = json.loads(body)
+    except (OSError, ValueError, RecursionError) as error:
+        fail(f"{file} cannot be read as JSON: {error}")
+    if len(body) > LARGEST:
+        fail(f"{file} is larger than GitLab sends")
+    found = normalise(Call("trigger-test", _project_id(parsed), body, ""), datetime.now(UTC))
+    if not isinstance(found, Delivery):
+        fail(f"{file}: {getattr(found, 'message', '') or 'it would be ignored'} ({_code(found)})")
+    return found
+
+
+def _project_id(payload: Any) -> int:
+    """Return the project that a payload names, 0 if it names none; the gateway's rules judge the rest."""
+    if not isinstance(payload, Mapping):
+        return 0
+    project = payload.get("project")
+    inner = project.get("id") if isinstance(project, Mapping) else None
+    found = payload.get("project_id", inner)
+    return found if isinstance(found, int) else 0
+
+
+def _code(found: Any) -> str:
+    return str(getattr(found, "code", "") or getattr(found, "reason", ""))
+
+
+def _catalog(product: str, folder: Path) -> "ProductCatalog":
+    from nautes_domain.catalog import TenantCatalog, read_product  # noqa: PLC0415
+    from nautes_domain.validation import Setting, product_violations  # noqa: PLC0415
+
+    tree = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for pattern in ("*.yaml", "*.yml")
+        for path in sorted(folder.rglob(pattern))
+        if path.is_file() and not path.is_symlink()
+    }
+    catalog, problems = read_product(product, tree)
+    # Which clusters there are, only the tenant's declarations say.
+    rules = product_violations(Setting(catalog, TenantCatalog()))
+    problems = problems or tuple(one for one in rules if one.rule != "E2")
+    for problem in problems:
+        say(str(problem))
+    if problems:
+        fail(f"{len(problems)} violations in {folder}")
+    return catalog
+
+
+def _show(considered: Sequence["Considered"]) -> None:
+    rows = [
+        (
+            one.runtime,
+            one.trigger,
+            "yes" if one.fired else "no",
+            f"{one.reason}; {one.note}" if one.note else one.reason,
+        )
+        for one in considered
+    ]
+    show_table(("RUNTIME", "TRIGGER", "FIRES", "SINCE"), rows)
+    fired = sum(one.fired for one in considered)
+    say(f"{fired} of {len(considered)} would fire")
