@@ -1,5 +1,8 @@
 """Which pushes start which runs, on the running platform: a runtime of its own that hears of every branch and tag."""
 
+from functools import partial
+
+import gitlab
 import pytest
 
 from nautes_cli.demo.git import run_git
@@ -28,10 +31,13 @@ spec:
       gitlab: {repoName: apple-api-src, revision: '^v\\d+$', events: [tag_push_events]}
     - name: folder
       gitlab: {repoName: apple-api-src, revision: "paths/*", events: [push_events], paths: [src, "!**/*.md"]}
+    - name: proposals
+      gitlab: {repoName: apple-api-src, revision: main, events: [merge_requests_events], condition: "!draft"}
   pipelineTriggers:
     - {eventSource: branches, pipeline: build}
     - {eventSource: tags, pipeline: build}
     - {eventSource: folder, pipeline: build}
+    - {eventSource: proposals, pipeline: build}
 """
 
 
@@ -56,14 +62,18 @@ class Repository:
     def push(self, *refs, options=()):
         """Push, and wait for the decision about each ref that moved."""
         flags = [f"--push-option={option}" for option in options]
+        return self.decided(len(refs), lambda: self.git("push", "--quiet", *flags, "origin", *refs))
+
+    def decided(self, count, act):
+        """Do something, and return the decisions that it led to."""
         before = {one["id"] for one in self.decisions()}
-        self.git("push", "--quiet", *flags, "origin", *refs)
+        act()
 
-        def decided():
+        def found():
             new = [one for one in self.decisions() if one["id"] not in before]
-            return new if len(new) >= len(refs) else None
+            return new if len(new) >= count else None
 
-        return self.platform.until(decided, f"{len(refs)} decisions")
+        return self.platform.until(found, f"{count} decisions")
 
     def decisions(self):
         found = self.platform.api.get("/decisions")["items"]
@@ -174,3 +184,41 @@ def test_a_push_of_four_refs_of_which_no_hook_tells_is_found(repository):
     assert all(one["cause"]["delivery"].startswith("missed-") for one in decisions)
     assert reason(decisions[:1], "branches")[1].startswith("Missed push on watch/many-")
     assert started(repository, before) == [(ref, commit) for ref in refs]
+
+
+def test_a_merge_request_opened_moved_labelled_closed_and_opened_again(repository):
+    before = repository.runs()
+    described = repository.platform.described
+    first = repository.commit("src/request.py", "1\n")
+    repository.push("work:refs/heads/request")
+    with gitlab.Gitlab(
+        described.gitlab_url, private_token=described.tokens["dev"].read_text().strip()
+    ) as api:
+        requests = api.projects.get(SOURCE).mergerequests
+        opened = {"source_branch": "request", "target_branch": "main", "title": "Ripen"}
+        decisions = repository.decided(1, lambda: requests.create(opened))
+        assert reason(decisions, "proposals")[1] == "Merge Request Hook (open) on main of apple-api-src"
+        (request,) = requests.list(state="opened")
+        ref = f"refs/merge-requests/{request.iid}/head"
+        assert started(repository, before) == [(ref, first)]
+
+        second = repository.commit("src/request.py", "2\n")
+        push = partial(repository.git, "push", "--quiet", "origin", "work:refs/heads/request")
+        decisions = repository.decided(2, push)  # the push itself, and the update of the merge request
+        updates = [one for one in decisions if one["cause"]["ref"] == ref]
+        assert reason(updates, "proposals")[1] == "Merge Request Hook (update) on main of apple-api-src"
+
+        def edit(**changes):
+            return repository.decided(1, partial(requests.update, request.iid, changes))
+
+        assert reason(edit(add_labels="ready"), "proposals")[1] == "no code changed, only labels"
+        assert reason(edit(title="Draft: Ripen"), "proposals")[1] == "no code changed, only title"
+        assert "the action was close" in reason(edit(state_event="close"), "proposals")[1]
+        assert reason(edit(state_event="reopen"), "proposals")[1] == "its condition does not hold: !draft"
+        edit(title="Ripen")
+        edit(state_event="close")
+        assert reason(edit(state_event="reopen"), "proposals")[0]
+        assert started(repository, before) == sorted([(ref, first), (ref, second), (ref, second)])
+        status = repository.platform.commit_statuses(SOURCE, second)["nautes/apple-watch"]
+        assert (status["status"], status["ref"]) == ("pending", "request")
+        edit(state_event="close")

@@ -67,7 +67,9 @@ class World:
     def replica(self, host=None):
         host = host or self.host
         log = structlog.get_logger()
-        return MissedPushes(host, Projects(self.project), self.kept, self.bus, INSTANCE, now=lambda: NOW, log=log)
+        return MissedPushes(
+            host, Projects(self.project), self.kept, self.bus, INSTANCE, now=lambda: NOW, log=log
+        )
 
     def commit(self, branch="main"):
         return self.host.commit(

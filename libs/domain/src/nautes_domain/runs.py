@@ -22,6 +22,8 @@ CAUSE: Final = "nautes.io/cause"
 REPOSITORY: Final = "nautes.io/repository"
 REF: Final = "nautes.io/ref"
 COMMIT: Final = "nautes.io/commit"
+BRANCH: Final = "nautes.io/branch"
+"""Source branch of a merge request: under it the code host shows the commit."""
 ACTOR: Final = "nautes.io/actor"
 REPORTED: Final = "nautes.io/reported"
 """Annotations. The last is written when the code host was told: the phase that it knows of."""
@@ -83,6 +85,8 @@ class RunState:
     progress: Progress
     reported: str = ""
     """The phase that was reported last, as it stands on the run."""
+    branch: str = ""
+    """Source branch, if a merge request is built."""
 
     @property
     def phase(self) -> RunPhase:
@@ -97,7 +101,7 @@ class RunState:
     @property
     def ref(self) -> str:
         """Short name of the branch or tag."""
-        return self.cause.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        return self.branch or self.cause.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
     @property
     def is_news(self) -> bool:
@@ -140,7 +144,7 @@ def run_state(marks: Marks, progress: Progress) -> RunState | None:
     )
     return RunState(
         marks.name, marks.namespace, marks.uid, product, runtime, int(project_id), cause, progress,
-        notes.get(REPORTED, ""),
+        notes.get(REPORTED, ""), notes.get(BRANCH, "")[:1000],
     )  # fmt: skip
 
 

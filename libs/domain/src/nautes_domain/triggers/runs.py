@@ -90,6 +90,7 @@ def _request(
             "nautes.io/ref": delivery.ref,
             "nautes.io/commit": delivery.checkout_sha,
             "nautes.io/actor": delivery.actor,
+            **({"nautes.io/branch": delivery.source_branch} if delivery.source_branch else {}),
         },
         params={**variables, "revision": delivery.checkout_sha, "ref": delivery.ref},
     )

@@ -20,6 +20,7 @@ from nautes_localstack.forge.api import (
     groups,
     hooks,
     members,
+    merge_requests,
     projects,
     repository,
     statuses,
@@ -31,13 +32,25 @@ from nautes_localstack.forge.git import serving
 from nautes_localstack.forge.hooks.delivery import Deliveries
 from nautes_localstack.forge.hosting import Host
 from nautes_localstack.forge.lanes import Lanes
+from nautes_localstack.forge.merge_requests import MergeRequests
 from nautes_localstack.forge.pushes import Pushes
 from nautes_localstack.forge.smart_http import SmartHttp
 from nautes_localstack.forge.ssh import SshGit, kept_key
 
 ROUTES: Final = tuple(
     route
-    for module in (users, groups, projects, members, hooks, deploy_keys, repository, commits, statuses)
+    for module in (
+        users,
+        groups,
+        projects,
+        members,
+        hooks,
+        deploy_keys,
+        repository,
+        commits,
+        statuses,
+        merge_requests,
+    )
     for route in module.ROUTES
 )
 
@@ -103,10 +116,11 @@ def build(settings: Settings) -> Starlette:
     host.admit_root(settings.root_token)
     lanes = Lanes()
     deliveries = Deliveries(host, lanes)
-    pushes = Pushes(host, lanes, deliveries)
+    requests = MergeRequests(host, lanes, deliveries)
+    pushes = Pushes(host, lanes, deliveries, requests)
     served = serving.environment(host.scratch)
     ssh = SshGit(host, pushes, served)
-    services = Services(host, pushes, deliveries, settings.allow_local_hooks)
+    services = Services(host, pushes, deliveries, requests, settings.allow_local_hooks)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from nautes_localstack.forge.hooks.delivery import Deliveries
 from nautes_localstack.forge.hooks.payloads import COMMITS_LIMIT, Pushed
 from nautes_localstack.forge.hosting import Host
 from nautes_localstack.forge.lanes import Lanes
+from nautes_localstack.forge.merge_requests import MergeRequests
 from nautes_localstack.forge.records import Hook, Project, User
 
 TIDY_EVERY: Final = 256
@@ -36,10 +37,11 @@ class Push:
 class Pushes:
     """Takes note of pushes in their order and tells the hooks."""
 
-    def __init__(self, host: Host, lanes: Lanes, deliveries: Deliveries) -> None:
+    def __init__(self, host: Host, lanes: Lanes, deliveries: Deliveries, requests: MergeRequests) -> None:
         self._host = host
         self._lanes = lanes
         self._deliveries = deliveries
+        self._requests = requests
         self._counts: Counter[int] = Counter()
 
     async def accept(self, push: Push) -> None:
@@ -110,6 +112,9 @@ class Pushes:
             payload = payloads.push(self._host.place(project), push.user, pushed)
             for hook in hooks:
                 self._deliveries.announce(hook, trigger, payload, event_uuid)
+        for change in push.changes:
+            if (change.kind, change.action) == ("branch", "pushed"):
+                await self._requests.pushed(project, push.user, change, event_uuid)
 
     def _hooks(self, project: Project, change: Change, trigger: str) -> list[Hook]:
         event = "tag_push_events" if trigger == "tag_push_hooks" else "push_events"

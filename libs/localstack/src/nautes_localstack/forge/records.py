@@ -28,7 +28,7 @@ EVENTS: Final = (
     "resource_access_token_events",
     "vulnerability_events",
 )
-"""Events that a project hook may ask for; only pushes and tag pushes ever happen here."""
+"""Events that a project hook may ask for; only pushes, tag pushes and merge requests ever happen here."""
 
 
 class Record(BaseModel):
@@ -140,6 +140,31 @@ class HookEvent(Record):
     execution_duration: float
     """Seconds."""
     created_at: datetime
+
+
+class MergeRequest(Record):
+    """A proposal to merge one branch of a project into another. There are no forks here, and nothing is merged."""
+
+    project_id: int
+    iid: int
+    """The number that people see, counted per project."""
+    source_branch: str
+    target_branch: str
+    title: str
+    description: str = ""
+    labels: tuple[str, ...] = ()
+    state: str = "opened"
+    """`opened` or `closed`."""
+    sha: str
+    """Head of the source branch."""
+    author_id: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def draft(self) -> bool:
+        """Whether the title says so (GitLab, "Draft merge requests")."""
+        return self.title.lower().startswith(("draft:", "[draft]", "(draft)"))
 
 
 class DeployKey(Record):

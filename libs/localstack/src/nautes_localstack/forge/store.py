@@ -99,6 +99,7 @@ class Store:
         self.hooks = Table(self._database, records.Hook)
         self.hook_events = Table(self._database, records.HookEvent)
         self.deploy_keys = Table(self._database, records.DeployKey)
+        self.merge_requests = Table(self._database, records.MergeRequest)
         self.pipelines = Table(self._database, records.Pipeline)
         self.statuses = Table(self._database, records.Status)
 

@@ -16,6 +16,7 @@ from nautes_localstack.forge.api.answers import (
 )
 from nautes_localstack.forge.hooks.delivery import Deliveries
 from nautes_localstack.forge.hosting import Caller, Host
+from nautes_localstack.forge.merge_requests import MergeRequests
 from nautes_localstack.forge.pushes import Pushes
 from nautes_localstack.forge.records import Group, Project, User
 from nautes_localstack.forge.rights import Level
@@ -31,6 +32,7 @@ class Services:
     host: Host
     pushes: Pushes
     deliveries: Deliveries
+    merge_requests: MergeRequests
     allow_local_hooks: bool = True
     """Whether hooks may have URLs on the loopback or a private network."""
 

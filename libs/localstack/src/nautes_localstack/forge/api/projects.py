@@ -157,6 +157,7 @@ async def forget(call: Call, project: Project) -> None:
             store.hook_events.delete_where(lambda one: one.hook_id in hooks)
             store.hooks.delete_where(lambda one: one.project_id == project.id)
             store.deploy_keys.delete_where(lambda one: one.project_id == project.id)
+            store.merge_requests.delete_where(lambda one: one.project_id == project.id)
             store.statuses.delete_where(lambda one: one.project_id == project.id)
             store.pipelines.delete_where(lambda one: one.project_id == project.id)
             store.members.delete_where(lambda one: one.kind == "project" and one.owner_id == project.id)

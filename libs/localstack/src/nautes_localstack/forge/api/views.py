@@ -16,6 +16,7 @@ from nautes_localstack.forge.records import (
     Hook,
     HookEvent,
     Member,
+    MergeRequest,
     Status,
     User,
 )
@@ -283,6 +284,29 @@ def tag(shown: Named, place: Place) -> Json:
         "release": None,
         "protected": False,
         "created_at": shown.commit.committer.at,
+    }
+
+
+def merge_request(shown: MergeRequest, author: User | None, place: Place) -> Json:
+    """Return a merge request."""
+    return {
+        "id": shown.id,
+        "iid": shown.iid,
+        "project_id": shown.project_id,
+        "source_project_id": shown.project_id,
+        "target_project_id": shown.project_id,
+        "title": shown.title,
+        "description": shown.description,
+        "state": shown.state,
+        "draft": shown.draft,
+        "source_branch": shown.source_branch,
+        "target_branch": shown.target_branch,
+        "labels": list(shown.labels),
+        "sha": shown.sha,
+        "author": None if author is None else user_basic(author, place.base_url),
+        "web_url": f"{place.web_url}/-/merge_requests/{shown.iid}",
+        "created_at": moment(shown.created_at),
+        "updated_at": moment(shown.updated_at),
     }
 
 

@@ -1,16 +1,16 @@
-"""What a push and a tag push look like to those who are told. Pure.
+"""What a push, a tag push and a merge request look like to those who are told. Pure.
 
 Source: GitLab, lib/gitlab/data_builder/push.rb, `hook_attrs` of projects and commits, and "Webhook events".
 """
 
 import fnmatch
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from nautes_localstack.forge.git.parsing import Change, Commit
-from nautes_localstack.forge.records import VISIBILITIES, Project, User
+from nautes_localstack.forge.records import VISIBILITIES, MergeRequest, Project, User
 
 COMMITS_LIMIT: Final = 20
 """Only the newest commits are listed; `total_commits_count` says how many there were."""
@@ -59,6 +59,16 @@ class Pushed:
     checkout_sha: str | None = None
     message: str | None = None
     options: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What was done to a merge request: GitLab's `action`, the head before new code, and what else changed."""
+
+    action: str
+    oldrev: str = ""
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Old and new value by name."""
 
 
 def announced(changes: Sequence[Change]) -> list[Change]:
@@ -144,6 +154,54 @@ def push(place: Place, user: User, pushed: Pushed) -> dict[str, Any]:
             )
         },
     }
+
+
+def merge_request(
+    place: Place, user: User, request: MergeRequest, head: Commit, happened: Happened
+) -> dict[str, Any]:
+    """Return the payload of a merge request (GitLab, "Webhook events", merge request events)."""
+    project = place.project
+    labels = [label_attributes(title) for title in request.labels]
+    moment = request.updated_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return {
+        "object_kind": "merge_request",
+        "event_type": "merge_request",
+        "user": {"id": user.id, "name": user.name, "username": user.username, "email": "[REDACTED]"},
+        "project": project_attributes(place),
+        "object_attributes": {
+            "id": request.id,
+            "iid": request.iid,
+            "title": request.title,
+            "description": request.description,
+            "state": request.state,
+            "draft": request.draft,
+            "source_branch": request.source_branch,
+            "target_branch": request.target_branch,
+            "source_project_id": project.id,
+            "target_project_id": project.id,
+            "author_id": request.author_id,
+            "labels": labels,
+            "last_commit": commit_attributes(place, head),
+            "url": f"{place.web_url}/-/merge_requests/{request.iid}",
+            "created_at": request.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            "updated_at": moment,
+            "action": happened.action,
+            **({"oldrev": happened.oldrev} if happened.oldrev else {}),
+        },
+        "labels": labels,
+        "changes": {
+            name: {
+                side: [label_attributes(title) for title in value] if name == "labels" else value
+                for side, value in (("previous", old), ("current", new))
+            }
+            for name, (old, new) in happened.changes.items()
+        },
+    }
+
+
+def label_attributes(title: str) -> dict[str, Any]:
+    """Return a label as payloads show it."""
+    return {"title": title, "color": "#6699cc", "description": None, "type": "ProjectLabel"}
 
 
 def project_attributes(place: Place) -> dict[str, Any]:

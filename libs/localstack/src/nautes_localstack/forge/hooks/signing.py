@@ -14,7 +14,11 @@ PREFIX: Final = "whsec_"
 KEY_BYTES: Final = 32
 """Length of the key in a signing token that GitLab accepts."""
 
-EVENT_NAMES: Final = {"push_hooks": "Push Hook", "tag_push_hooks": "Tag Push Hook"}
+EVENT_NAMES: Final = {
+    "push_hooks": "Push Hook",
+    "tag_push_hooks": "Tag Push Hook",
+    "merge_request_hooks": "Merge Request Hook",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Attempt:
     """One call of one hook: who is called about what, with which ids."""
 
     trigger: str
-    """`push_hooks` or `tag_push_hooks`."""
+    """A key of EVENT_NAMES."""
     idempotency_key: str
     """The same when the event is sent again."""
     event_uuid: str

@@ -1,0 +1,61 @@
+"""Merge requests as far as hooks tell of them: opened, edited, closed, opened again, moved by a push."""
+
+import uuid
+from functools import partial
+
+from nautes_localstack.forge.git.parsing import Change
+from nautes_localstack.forge.hooks import payloads
+from nautes_localstack.forge.hooks.delivery import Deliveries
+from nautes_localstack.forge.hooks.payloads import Happened
+from nautes_localstack.forge.hosting import Host
+from nautes_localstack.forge.lanes import Lanes
+from nautes_localstack.forge.records import MergeRequest, Project, User
+
+TRIGGER = "merge_request_hooks"
+
+
+class MergeRequests:
+    """Keeps merge requests and tells the hooks, after the pushes that came before."""
+
+    def __init__(self, host: Host, lanes: Lanes, deliveries: Deliveries) -> None:
+        self._host = host
+        self._lanes = lanes
+        self._deliveries = deliveries
+
+    def next_iid(self, project: Project) -> int:
+        """Return the number of the next merge request of a project."""
+        known = self._host.store.merge_requests.where(lambda one: one.project_id == project.id)
+        return max((one.iid for one in known), default=0) + 1
+
+    def put(self, request: MergeRequest, user: User, happened: Happened, event_uuid: str = "") -> None:
+        """Store a merge request and tell of it."""
+        self._host.store.merge_requests.put(request)
+        tell = partial(self._tell, request, user, happened, event_uuid or str(uuid.uuid4()))
+        self._lanes.submit(("project", request.project_id), tell)
+
+    async def pushed(self, project: Project, user: User, change: Change, event_uuid: str) -> None:
+        """Move the open merge requests of a branch along with it; GitLab tells of the head before as `oldrev`."""
+        branch = change.ref.removeprefix("refs/heads/")
+        moved = self._host.store.merge_requests.where(
+            lambda one: (one.project_id, one.source_branch, one.state) == (project.id, branch, "opened")
+        )
+        for request in moved:
+            if request.sha == change.after:
+                continue
+            now = request.model_copy(update={"sha": change.after, "updated_at": self._host.now()})
+            self._host.store.merge_requests.put(now)
+            await self._tell(now, user, Happened("update", oldrev=request.sha), event_uuid)
+
+    async def _tell(self, request: MergeRequest, user: User, happened: Happened, event_uuid: str) -> None:
+        project = self._host.store.projects.get(request.project_id)
+        if project is None:
+            return
+        hooks = self._host.store.hooks.where(
+            lambda one: one.project_id == project.id and "merge_requests_events" in one.events
+        )
+        if not hooks:
+            return
+        head = await self._host.repository(project).commit(request.sha)
+        payload = payloads.merge_request(self._host.place(project), user, request, head, happened)
+        for hook in hooks:
+            self._deliveries.announce(hook, TRIGGER, payload, event_uuid)
