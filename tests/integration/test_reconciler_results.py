@@ -30,7 +30,7 @@ from nautes_domain.capabilities import CommitState, CommitStatus, Space
 from nautes_domain.effects import Result
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.snapshot import IndexedProject
-from nautes_domain.triggers import match
+from nautes_domain.triggers import Facts, match
 from nautes_reconciler.clusters import Cluster, Clusters
 from nautes_reconciler.following import Follower
 from nautes_reconciler.records import Declarations
@@ -111,7 +111,7 @@ class Place:
         """Start the run that a push asks for; return its request."""
         commit = await self.world.commit(self.project, "main", {"a.txt": uuid4().hex.encode()})
         delivery = push(self.project.id, commit)
-        (run,) = match(delivery, orchard(), "apple-api-src", None).runs
+        (run,) = match(delivery, orchard(), "apple-api-src", Facts()).runs
         request = replace(run.request, annotations={**run.request.annotations, **annotations})
         engine = TektonEngine(self.admin)
         assert await engine.start(request, engine.build(request, FILE, file="ci/build.yaml"))
@@ -387,7 +387,7 @@ async def test_a_run_with_claims_that_do_not_hold_is_not_reported(place, claim):
 async def forge_run(place, claim, annotations):
     """Create a run with a true project and commit in a namespace that is not the runtime's, or of another product."""
     commit = await place.world.commit(place.project, "main", {"a.txt": uuid4().hex.encode()})
-    (run,) = match(push(place.project.id, commit), orchard(), "apple-api-src", None).runs
+    (run,) = match(push(place.project.id, commit), orchard(), "apple-api-src", Facts()).runs
     request = run.request
     if claim == "namespace":
         request = replace(request, namespace="meadow-ci")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nautes_domain.effects import Cause
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.runs import LONGEST, Marks, Progress, RunPhase, run_state, shown
-from nautes_domain.triggers import match
+from nautes_domain.triggers import Facts, match
 from support.examples import orchard
 
 COMMIT = "b" * 40
@@ -27,7 +27,7 @@ PUSH = Delivery(
     actor="eve",
     received_at=datetime(2026, 1, 1, tzinfo=UTC),
 )
-(RUN,) = match(PUSH, orchard(), "apple-api-src", None).runs
+(RUN,) = match(PUSH, orchard(), "apple-api-src", Facts()).runs
 MARKS = Marks(RUN.request.name, "apple-ci", "u-1", RUN.request.labels, RUN.request.annotations)
 
 
@@ -136,3 +136,8 @@ def test_claims_are_bounded():
     state = run_state(replace(MARKS, annotations={**MARKS.annotations, **long}), Progress())
     assert isinstance(state.cause, Cause)
     assert max(len(state.cause.repository), len(state.cause.ref), len(state.cause.actor)) <= 1000
+
+
+def test_a_merge_request_is_shown_under_its_source_branch():
+    notes = {**MARKS.annotations, "nautes.io/ref": "refs/merge-requests/7/head", "nautes.io/branch": "feature"}
+    assert run_state(replace(MARKS, annotations=notes), Progress()).ref == "feature"
