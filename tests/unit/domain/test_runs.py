@@ -139,5 +139,9 @@ def test_claims_are_bounded():
 
 
 def test_a_merge_request_is_shown_under_its_source_branch():
-    notes = {**MARKS.annotations, "nautes.io/ref": "refs/merge-requests/7/head", "nautes.io/branch": "feature"}
+    notes = {
+        **MARKS.annotations,
+        "nautes.io/ref": "refs/merge-requests/7/head",
+        "nautes.io/branch": "feature",
+    }
     assert run_state(replace(MARKS, annotations=notes), Progress()).ref == "feature"
