@@ -62,8 +62,15 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
         now=context.now,
         log=context.log,
     )
-    context.on_start(missed.look)
-    context.every(settings.catch_up, missed.look)
+    lost_calls = CatchingUp(_lost_calls(settings, context), declarations, context.log)
+
+    async def catch_up() -> None:
+        # What the code host can repeat comes push by push; heads tell only where a ref ended.
+        if await lost_calls():
+            await missed.look()
+
+    context.on_start(catch_up)
+    context.every(settings.catch_up, catch_up)
     deliveries = Deliveries(
         systems.code_host, declarations, declaring, starter, missed, context.bus, now=context.now
     )
@@ -81,8 +88,6 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
             model=Delivery,
             ack_wait=TAKEOVER,
         )
-    lost_calls = _lost_calls(settings, context)
-    context.every(settings.catch_up, CatchingUp(lost_calls, declarations, context.log))
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
     _follow(context, systems, declarations)
 

@@ -15,13 +15,16 @@ class CatchingUp:
         self._declarations = declarations
         self._log = log
 
-    async def __call__(self) -> None:
-        """Ask for everything that was lost; a project that cannot be asked now is asked the next time."""
+    async def __call__(self) -> bool:
+        """Ask for everything that was lost, and say whether all of it could be asked for; the rest comes next time."""
+        complete = True
         for project in (await self._declarations.projects()).values():
             try:
                 count = await self._calls.resend(project.project_id)
             except Failure as failure:
                 self._log.warning("lost_calls_not_asked_for", project=project.path, reason=str(failure))
+                complete = False
                 continue
             if count:
                 self._log.info("lost_calls_asked_for", project=project.path, calls=count)
+        return complete
