@@ -25,6 +25,8 @@ class Cause(Record):
     ref: str = ""
     commit: str = ""
     actor: str = ""
+    received_at: datetime | None = None
+    """When the delivery was received; None for what nobody pushed."""
 
 
 class Result(StrEnum):

@@ -170,7 +170,14 @@ class Delivery(Event):
     def cause(self) -> Cause:
         """What every effect of this delivery is ascribed to."""
         commit = self.checkout_sha or self.after
-        return Cause(delivery=self.id, repository=self.project, ref=self.ref, commit=commit, actor=self.actor)
+        return Cause(
+            delivery=self.id,
+            repository=self.project,
+            ref=self.ref,
+            commit=commit,
+            actor=self.actor,
+            received_at=self.received_at,
+        )
 
 
 class Fact(Event):

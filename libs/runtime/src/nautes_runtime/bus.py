@@ -17,6 +17,7 @@ from nautes_domain.events import Delivery, Event, Fact, Subjects, Work, headers,
 from nautes_domain.failures import Retry
 from nautes_runtime import streams
 from nautes_runtime.dead import DeadMessage
+from nautes_runtime.metrics import Metrics
 
 PUBLISH_TIMEOUT: Final = 5.0
 """Seconds until a publish that is not confirmed counts as failed."""
@@ -32,12 +33,20 @@ class Bus:
     all the same: ids are derived from the content, so publishing again does no harm.
     """
 
-    def __init__(self, js: JetStreamContext, tenant: str, service: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        js: JetStreamContext,
+        tenant: str,
+        service: str,
+        now: Callable[[], datetime],
+        metrics: Metrics | None = None,
+    ) -> None:
         self.js = js
         self.tenant = tenant
         self.service = service
         self.subjects = Subjects(tenant)
         self._now = now
+        self._metrics = metrics or Metrics(service)
 
     async def deliver(self, delivery: Delivery) -> bool:
         """Store a delivery. True if it is new, False if its id was stored before within the window."""
@@ -64,6 +73,8 @@ class Bus:
         """Record one side effect. False if the same effect was recorded before within a day."""
         subject = self.subjects.effect(effect.service, effect.system)
         ack = await self._send("EFFECTS", subject, effect, effect.cause, effect.id)
+        if not ack.duplicate:
+            self._metrics.effect(effect)
         return not ack.duplicate
 
     async def decision(self, decision: Decision) -> bool:
@@ -78,6 +89,8 @@ class Bus:
         """Put a message aside in `DEAD`. False if that was done before."""
         subject = self.subjects.dead(message.stream)
         ack = await self.publish("DEAD", subject, message.data, message.all_headers())
+        if not ack.duplicate:
+            self._metrics.dead(message.stream)
         return not ack.duplicate
 
     async def _send(self, stream: str, subject: str, body: BaseModel, cause: Cause, event_id: str) -> PubAck:

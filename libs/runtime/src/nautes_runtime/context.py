@@ -16,6 +16,8 @@ from nautes_runtime.bus import Bus
 from nautes_runtime.health import Check, Health
 from nautes_runtime.intake import Intake
 from nautes_runtime.locks import ScopeLocks
+from nautes_runtime.metrics import Metrics
+from nautes_runtime.observing import Observed
 from nautes_runtime.records import Bucket, open_bucket
 from nautes_runtime.serving import HttpServer
 from nautes_runtime.settings import ServiceSettings
@@ -77,7 +79,7 @@ class ServiceContext:
     Declaring is synchronous; everything declared is started after `build` has returned.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one process is made of, each by its name
         self,
         *,
         service: str,
@@ -86,6 +88,7 @@ class ServiceContext:
         js: JetStreamContext,
         log: FilteringBoundLogger,
         health: Health,
+        metrics: Metrics,
         owner: str,
     ) -> None:
         self.service = service
@@ -95,7 +98,8 @@ class ServiceContext:
         self.log = log
         self.now: Callable[[], datetime] = utc_now
         self.subjects = Subjects(settings.tenant)
-        self.bus = Bus(js, settings.tenant, service, utc_now)
+        self.metrics = metrics
+        self.bus = Bus(js, settings.tenant, service, utc_now, metrics)
         self.buckets = Buckets(js)
         self.locks = ScopeLocks(open_bucket(js, "locks"), owner)
         self.declared = Declared()
@@ -143,7 +147,7 @@ class ServiceContext:
 
     def serve_http(self, app: Any, host: str, port: int, **options: Any) -> tuple[str, int]:
         """Serve an ASGI application; `options` are uvicorn's. Returns the address, taken at once (port 0 allowed)."""
-        server = HttpServer(app, host, port, options)
+        server = HttpServer(Observed(app, self.metrics), host, port, options)
         address = server.bind()
         self.declared.servers.append(server)
         self.log.info("http", host=address[0], port=address[1])

@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz`, answered by a thread: it can say that the event loop is stuck when the loop cannot."""
+"""`/livez`, `/readyz` and `/metrics`, answered by a thread: it can say that the event loop is stuck when the loop cannot."""
 
 import asyncio
 import inspect
@@ -10,6 +10,9 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from nautes_domain.failures import Failure
 
@@ -30,8 +33,9 @@ CHECK_TIMEOUT: Final = 2.0
 class Health:
     """Named readiness checks and the heartbeat of the event loop, served over HTTP by a thread of its own."""
 
-    def __init__(self, *, stuck: float = STUCK) -> None:
+    def __init__(self, *, stuck: float = STUCK, registry: CollectorRegistry | None = None) -> None:
         self._stuck = stuck
+        self._registry = registry or CollectorRegistry()
         self._checks: dict[str, Check] = {}
         self._beat_at = monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -78,6 +82,10 @@ class Health:
         good = all(not problem for problem in checks.values())
         return good, {"ready": good, "checks": {name: problem or "ok" for name, problem in checks.items()}}
 
+    def metrics(self) -> bytes:
+        """Return all metrics in Prometheus' text format. Called from the thread."""
+        return generate_latest(self._registry)
+
     async def checks(self) -> dict[str, str]:
         """Ask every check; return what each says is wrong, empty if nothing."""
         return {name: await _ask(check) for name, check in list(self._checks.items())}
@@ -113,18 +121,22 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             questions = {"/livez": health.live, "/readyz": health.ready}
             question = questions.get(self.path)
-            if question is None:
-                self._send(404, {"error": "ask for /livez or /readyz"})
-                return
-            good, content = question()
-            self._send(200 if good else 503, content)
+            if self.path == "/metrics":
+                self._send(200, health.metrics(), CONTENT_TYPE_LATEST)
+            elif question is None:
+                self._send_json(404, {"error": "ask for /livez, /readyz or /metrics"})
+            else:
+                good, content = question()
+                self._send_json(200 if good else 503, content)
 
-        def _send(self, status: int, content: dict[str, Any]) -> None:
-            body = json.dumps(content).encode()
+        def _send_json(self, status: int, content: dict[str, Any]) -> None:
+            self._send(status, json.dumps(content).encode(), "application/json")
+
+        def _send(self, status: int, body: bytes, content_type: str) -> None:
             # Whoever asked may have gone meanwhile.
             with suppress(OSError):
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -10,7 +10,9 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Final
 from uuid import uuid4
@@ -28,9 +30,10 @@ from nautes_domain.failures import Blocked, Rejected, Retry
 from nautes_runtime.bus import PUBLISH_TIMEOUT, UNAVAILABLE, Bus
 from nautes_runtime.dead import DeadMessage
 from nautes_runtime.intake import RETURN, Intake
+from nautes_runtime.metrics import Metrics
 from nautes_runtime.settings import NatsSettings, read_secret
 from nautes_runtime.streams import WRONG_LAST_SEQUENCE
-from nautes_runtime.verdicts import ATTEMPTS, Ack, DeadLetter, Nak, stack_digest, verdict
+from nautes_runtime.verdicts import ATTEMPTS, Ack, DeadLetter, Nak, Outcome, outcome, stack_digest, verdict
 
 __all__ = ["Ack", "DeadLetter", "FailuresToAcks", "Nak", "Settlement", "connect", "trust", "verdict"]
 
@@ -94,6 +97,7 @@ class Held:
     intake: Intake
     beat: asyncio.Task[None]
     task: asyncio.Task[Any] | None
+    began: float = field(default_factory=perf_counter)
 
 
 @dataclass(slots=True)
@@ -104,6 +108,8 @@ class Settlement:
     log: FilteringBoundLogger
     jitter: Callable[[], float]
     """Returns a number between -1 and 1."""
+    now: Callable[[], datetime]
+    metrics: Metrics
     intakes: dict[tuple[str, str], Intake] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)
 
@@ -114,6 +120,8 @@ class Settlement:
         beat = asyncio.create_task(_beat(message, intake.consumer.ack_wait / 3))
         held = Held(message, intake, beat, asyncio.current_task())
         self.held[id(held)] = held
+        queued = (self.now() - meta.timestamp).total_seconds()
+        self.metrics.received(intake.consumer, queued, meta.num_delivered)
         return held
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - it bounds the wait for handlers
@@ -134,35 +142,39 @@ class Settlement:
         """Acknowledge by the verdict. True if the failure is dealt with, False if it must go on upwards."""
         held.beat.cancel()
         cause = (held.message.headers or {}).get("nautes-cause", "")
+        end = Outcome.RETURNED
         try:
             if failure is not None and not isinstance(failure, Exception):
                 # Cancelled or told to exit: not the message's fault, so it goes to whoever is there.
                 await held.message.nak(delay=RETURN)
                 return False
             with bound_contextvars(cause=cause):
-                await self._by_verdict(held, failure)
+                end = await self._by_verdict(held, failure)
         except UNAVAILABLE as error:
             self.log.warning("acknowledgement failed", error=str(error), subject=held.message.subject)
         finally:
             self.held.pop(id(held), None)
+            self.metrics.settled(held.intake.consumer, end, perf_counter() - held.began)
             held.intake.release()
         return True
 
-    async def _by_verdict(self, held: Held, failure: Exception | None) -> None:
+    async def _by_verdict(self, held: Held, failure: Exception | None) -> Outcome:
         message, attempts = held.message, held.message.metadata.num_delivered
         if held.intake.renewing and attempts >= ATTEMPTS and isinstance(failure, Retry | Blocked):
             await self._renew(message)
-            return
-        match verdict(failure, attempts, self.jitter()):
+            return outcome(failure, Nak(0))
+        found = verdict(failure, attempts, self.jitter())
+        match found:
             case Ack():
                 await message.ack()
             case Nak(delay):
                 self._say(message, failure, attempts, delay)
                 await message.nak(delay=delay)
-            case DeadLetter() as end:
-                await self._put_aside(message, failure, end)
+            case DeadLetter():
+                return await self._put_aside(message, failure, found)
+        return outcome(failure, found)
 
-    async def _put_aside(self, message: Msg, failure: Exception | None, end: DeadLetter) -> None:
+    async def _put_aside(self, message: Msg, failure: Exception | None, end: DeadLetter) -> Outcome:
         """Publish to `DEAD` and wait until it is stored; only then end the message."""
         digest = stack_digest(failure) if failure else ""
         try:
@@ -170,7 +182,7 @@ class Settlement:
         except Retry as unstored:
             self.log.warning("dead letter not stored", error=str(unstored), subject=message.subject)
             await message.nak(delay=DEAD_RETRY)
-            return
+            return Outcome.RETRY
         await message.term()
         self.log.error(
             "dead letter",
@@ -180,6 +192,7 @@ class Settlement:
             digest=digest,
             exc_info=failure,
         )
+        return outcome(failure, end)
 
     async def _renew(self, message: Msg) -> None:
         """Publish the message anew, so that its deliveries are counted from one, unless a newer one waits."""

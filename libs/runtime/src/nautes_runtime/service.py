@@ -30,6 +30,7 @@ from nautes_runtime.ending import cancelled
 from nautes_runtime.health import Health
 from nautes_runtime.intake import FETCH, Intake, Pull
 from nautes_runtime.messaging import GRACEFUL, FailuresToAcks, Settlement, connect
+from nautes_runtime.metrics import Metrics
 from nautes_runtime.settings import ServiceSettings
 from nautes_runtime.verdicts import Nak, verdict
 from nautes_runtime.watching import Watchdog
@@ -60,7 +61,8 @@ class Service:
         self._settings = settings
         self._build = build
         self._log = log
-        self._health = Health()
+        self._metrics = Metrics(name)
+        self._health = Health(registry=self._metrics.registry)
         self._stop = asyncio.Event()
         self.running = asyncio.Event()
         """Set once everything that was declared has been started."""
@@ -138,6 +140,7 @@ class Service:
             js=js,
             log=self._log,
             health=self._health,
+            metrics=self._metrics,
             owner=f"{self._name}/{platform.node()}/{os.getpid()}",
         )
         self._health.add("bus", lambda: "" if client.is_connected else "not connected")
@@ -160,7 +163,9 @@ class Service:
         """Make the durables, then take messages from them."""
         declared = context.declared.subscriptions
         spread = random.SystemRandom()
-        self._settlement = Settlement(context.bus, self._log, lambda: spread.uniform(-1, 1))
+        self._settlement = Settlement(
+            context.bus, self._log, lambda: spread.uniform(-1, 1), context.now, self._metrics
+        )
         self._settlement.intakes.update({one.intake.consumer.key: one.intake for one in declared})
         context.broker.add_middleware(partial(FailuresToAcks, settlement=self._settlement))
         await context.broker.start()
@@ -169,7 +174,12 @@ class Service:
             await _listen(context.broker, one)
         consumers = [one.intake.consumer for one in declared]
         watchdog = self.watchdog = Watchdog(
-            js, self._settings.tenant, consumers, self._log, replicas=self._settings.nats.replicas
+            js,
+            self._settings.tenant,
+            consumers,
+            self._log,
+            self._metrics,
+            replicas=self._settings.nats.replicas,
         )
         self._tasks.append(asyncio.create_task(watchdog.run(), name="watchdog"))
         self._health.add("durables", lambda: watchdog.problem)

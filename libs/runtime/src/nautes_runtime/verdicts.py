@@ -1,6 +1,7 @@
 """What becomes of a message whose handler ended so or so. Pure: no socket, no clock, no dice."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from nautes_domain import names
@@ -62,6 +63,33 @@ def verdict(failure: BaseException | None, attempts: int, jitter: float = 0.0) -
     if attempts >= ATTEMPTS:
         return DeadLetter(f"{type(failure).__name__} after {attempts} attempts", "unexpected")
     return Nak(step)
+
+
+class Outcome(StrEnum):
+    """What became of a message, in one word."""
+
+    ACK = "ack"
+    RETRY = "retry"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    """Put aside, because somebody must change what they declared."""
+    FAILED = "failed"
+    """Comes again after a failure that nobody foresaw."""
+    DEAD = "dead"
+    """Put aside after the last attempt."""
+    RETURNED = "returned"
+    """Given back without a verdict: we are told to end, or the bus is away."""
+
+
+def outcome(failure: BaseException | None, end: Verdict) -> Outcome:
+    """Return the word for a verdict and the failure that it was found on."""
+    if isinstance(end, Ack):
+        return Outcome.ACK
+    if isinstance(end, DeadLetter):
+        return Outcome.REJECTED if isinstance(failure, Rejected) else Outcome.DEAD
+    if isinstance(failure, Blocked):
+        return Outcome.BLOCKED
+    return Outcome.RETRY if isinstance(failure, Retry) else Outcome.FAILED
 
 
 def stack_digest(failure: BaseException) -> str:

@@ -9,6 +9,7 @@ from nats.js.errors import NotFoundError
 from structlog.typing import FilteringBoundLogger
 
 from nautes_runtime.bus import UNAVAILABLE
+from nautes_runtime.metrics import Metrics
 from nautes_runtime.streams import Consumer, ensure, provision, stream_configs
 
 PERIOD: Final = 1.0
@@ -28,6 +29,7 @@ class Watchdog:
         tenant: str,
         consumers: Sequence[Consumer],
         log: FilteringBoundLogger,
+        metrics: Metrics,
         *,
         replicas: int = 1,
     ) -> None:
@@ -36,6 +38,7 @@ class Watchdog:
         self._consumers = consumers
         self._replicas = replicas
         self._log = log
+        self._metrics = metrics
         self._floors: dict[tuple[str, str], int] = {}
         self._looks = 0
         self.problem = "not looked yet"
@@ -84,6 +87,7 @@ class Watchdog:
             )
             await self._restore(consumer)
             return
+        self._metrics.lag(consumer, info)
         if info.ack_floor is not None:
             self._floors[consumer.key] = info.ack_floor.stream_seq
 

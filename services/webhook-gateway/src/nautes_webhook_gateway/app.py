@@ -23,8 +23,10 @@ from nautes_runtime.context import utc_now
 from nautes_runtime.ending import cancelled
 from nautes_runtime.health import Health
 from nautes_runtime.messaging import connect
+from nautes_runtime.metrics import Metrics
+from nautes_runtime.observing import Observed
 from nautes_runtime.serving import HttpServer
-from nautes_webhook_gateway.receive import Receiver
+from nautes_webhook_gateway.receive import Receiver, route
 from nautes_webhook_gateway.secrets import HookCache, StoredHooks
 from nautes_webhook_gateway.server import OPTIONS, ImpatientProtocol
 from nautes_webhook_gateway.settings import GatewaySettings
@@ -39,13 +41,22 @@ SECRETS_TIMEOUT: Final = 4.0
 """Seconds; GitLab gives a call up after ten."""
 
 
+def watch_spool(metrics: Metrics, spool: Spool) -> None:
+    """Show how many deliveries wait on the disk, and how full it is: refused above 1."""
+    metrics.watch(
+        "nautes_spool_deliveries", "Deliveries that wait on the disk for the bus.", lambda: len(spool)
+    )
+    metrics.watch("nautes_spool_fill_ratio", "Share of the spool that is used, 0 to 1.", lambda: spool.fill)
+
+
 class BusLink:
     """The bus as far as it can be reached: a publisher that refuses at once while there is no connection."""
 
-    def __init__(self, broker: NatsBroker, tenant: str, replicas: int, log: Log) -> None:
+    def __init__(self, broker: NatsBroker, tenant: str, replicas: int, metrics: Metrics, log: Log) -> None:
         self._broker = broker
         self._tenant = tenant
         self._replicas = replicas
+        self._metrics = metrics
         self._log = log
         self._client: Client | None = None
         self._bus: Bus | None = None
@@ -68,7 +79,7 @@ class BusLink:
         """
         self._client = await self._broker.connect()
         js = self._client.jetstream(timeout=JETSTREAM_TIMEOUT)
-        self._bus = Bus(js, self._tenant, SERVICE, utc_now)
+        self._bus = Bus(js, self._tenant, SERVICE, utc_now, self._metrics)
         self._log.info("bus connected")
         while True:
             try:
@@ -96,18 +107,21 @@ class Gateway:
         listen = settings.gateway
         self._settings = settings
         self._log = log
-        self._health = Health()
+        self._metrics = Metrics(SERVICE)
+        self._health = Health(registry=self._metrics.registry)
         self._stop = asyncio.Event()
         self._link = BusLink(
-            connect(settings.nats, name=SERVICE), settings.tenant, settings.nats.replicas, log
+            connect(settings.nats, name=SERVICE), settings.tenant, settings.nats.replicas, self._metrics, log
         )
         self._spool = Spool(listen.spool_dir, SpoolLimits(listen.spool_deliveries, listen.spool_size))
+        watch_spool(self._metrics, self._spool)
         self._store = DeliveryStore(self._link, self._spool, lambda: self._link.is_up, log)
         vault = settings.vault
         session = VaultSession(vault.address, vault.login(), timeout=SECRETS_TIMEOUT, verify=vault.verify)
         hooks = HookCache(StoredHooks(VaultSecretStore(session)), time.monotonic)
         receiver = Receiver(hooks, self._store, utc_now, log)
-        self._server = HttpServer(receiver, listen.host, listen.port, {**OPTIONS, "http": ImpatientProtocol})
+        app = Observed(receiver, self._metrics, route)
+        self._server = HttpServer(app, listen.host, listen.port, {**OPTIONS, "http": ImpatientProtocol})
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. What is spooled stays on the disk for the next start."""

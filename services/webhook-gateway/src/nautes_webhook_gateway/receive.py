@@ -277,6 +277,11 @@ def too_large(limit: int) -> Refusal:
     return refusal(413, "too-large", f"a body may have at most {limit} bytes")
 
 
+def route(scope: Scope) -> str:
+    """Return the template of a path, for counting."""
+    return f"{PATH}{{hook}}" if scope["path"].startswith(PATH) else "other"
+
+
 def _hook_of(scope: Scope) -> str:
     """Return the hook id in the path; raises Refusal for another path or method."""
     path: str = scope["path"]

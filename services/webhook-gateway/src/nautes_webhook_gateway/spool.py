@@ -76,9 +76,14 @@ class Spool:
         return self._projects[project_id] > 0
 
     @property
+    def fill(self) -> float:
+        """Which share of its bounds is used, 0 to 1: of the number or of the bytes, whichever is more."""
+        return max(len(self._waiting) / self._limits.deliveries, self._size / self._limits.size)
+
+    @property
     def is_full(self) -> bool:
         """Whether the next delivery would be refused."""
-        return len(self._waiting) >= self._limits.deliveries or self._size >= self._limits.size
+        return self.fill >= 1
 
     def append(self, delivery: Delivery) -> None:
         """Put a delivery at the end, on the disk. Raises Retry (code `spool-full` or `spool-unwritable`)."""
