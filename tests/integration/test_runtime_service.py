@@ -81,6 +81,26 @@ def on_facts(handler):
     return build
 
 
+async def test_what_a_service_did_is_shown_as_metrics(server):
+    done = asyncio.Event()
+
+    async def handle(_):
+        done.set()
+
+    async with running(server.url, on_facts(handle)) as one:
+        await becomes(one, 200)
+        await one.context.bus.state(fact())
+        await asyncio.wait_for(done.wait(), 10)
+        settled = 'nautes_messages_settled_total{durable="svc",outcome="ack",stream="FACTS"} 1.0'
+        async with httpx.AsyncClient() as client:
+            address = f"http://127.0.0.1:{one.service.health_port}/metrics"
+            while settled not in (answer := await client.get(address)).text:
+                await asyncio.sleep(0.05)
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        for name in ("nautes_build_info", "nautes_consumer_pending", "nautes_message_queue_seconds_count"):
+            assert name in answer.text
+
+
 async def test_a_service_is_ready_when_its_parts_are(server):
     problems = {"vault": "sealed"}
 

@@ -10,7 +10,7 @@ from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesClient, Kubernetes
 from nautes_adapters.tekton import TektonEngine
 from nautes_adapters.vault import VaultSecretStore, VaultSession
 from nautes_domain import names
-from nautes_domain.capabilities import SecretStore, StoredSecret
+from nautes_domain.capabilities import CodeHost, SecretStore, StoredSecret
 from nautes_domain.events import PARTITIONS, Delivery, Fact
 from nautes_domain.heads import Heads
 from nautes_domain.snapshot import IndexedProject, Snapshot
@@ -53,24 +53,7 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
     starter = Starter(
         systems.code_host, declarations, systems.clusters.engine, systems.deployer, perf_counter
     )
-    missed = MissedPushes(
-        systems.code_host,
-        declarations,
-        context.buckets.index(Heads),
-        context.bus,
-        settings.gitlab.url.rstrip("/"),
-        now=context.now,
-        log=context.log,
-    )
-    lost_calls = CatchingUp(_lost_calls(settings, context), declarations, context.log)
-
-    async def catch_up() -> None:
-        # What the code host can repeat comes push by push; heads tell only where a ref ended.
-        if await lost_calls():
-            await missed.look()
-
-    context.on_start(catch_up)
-    context.every(settings.catch_up, catch_up)
+    missed = _catching_up(settings, context, systems.code_host, declarations)
     deliveries = Deliveries(
         systems.code_host, declarations, declaring, starter, missed, context.bus, now=context.now
     )
@@ -90,6 +73,30 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
         )
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
     _follow(context, systems, declarations)
+
+
+def _catching_up(
+    settings: ReconcilerSettings, context: ServiceContext, code_host: CodeHost, declarations: Declarations
+) -> MissedPushes:
+    lost_calls = CatchingUp(_lost_calls(settings, context), declarations, context.log)
+    missed = MissedPushes(
+        code_host,
+        declarations,
+        context.buckets.index(Heads),
+        context.bus,
+        settings.gitlab.url.rstrip("/"),
+        now=context.now,
+        log=context.log,
+    )
+
+    async def catch_up() -> None:
+        # What the code host can repeat comes push by push; heads tell only where a ref ended.
+        if await lost_calls():
+            await missed.look()
+
+    context.on_start(catch_up)
+    context.every(settings.catch_up, catch_up)
+    return missed
 
 
 def _follow(context: ServiceContext, systems: Systems, declarations: Declarations) -> None:
