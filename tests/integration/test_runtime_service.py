@@ -94,7 +94,7 @@ async def test_what_a_service_did_is_shown_as_metrics(server):
         settled = 'nautes_messages_settled_total{durable="svc",outcome="ack",stream="FACTS"} 1.0'
         async with httpx.AsyncClient() as client:
             address = f"http://127.0.0.1:{one.service.health_port}/metrics"
-            while settled not in (answer := await client.get(address)).text:
+            while settled not in (answer := await client.get(address)).text:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert answer.headers["Content-Type"].startswith("text/plain")
         for name in ("nautes_build_info", "nautes_consumer_pending", "nautes_message_queue_seconds_count"):
