@@ -6,11 +6,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from nautes_adapters.argocd import ArgoTarget, ClusterAccess, ClusterSecrets, cluster_secret_state
+from nautes_adapters.argocd import (
+    ArgoTarget,
+    ClusterAccess,
+    ClusterSecrets,
+    PrivateKey,
+    RepositorySecrets,
+    cluster_secret_state,
+)
+from nautes_adapters.argocd.repositories import repository_state
 from nautes_adapters.argocd.state import product_state
 from nautes_adapters.kubernetes import KubernetesClient
 from nautes_domain import names
-from nautes_domain.capabilities import Deployment
+from nautes_domain.capabilities import Deployment, ReadKey
 from nautes_domain.failures import Rejected
 from support import controlplane, controlplane_argocd, k8s
 from support.controlplane_install import apply
@@ -24,6 +32,13 @@ USED = (
     "prometheus-operator/monitoring.coreos.com_podmonitors.yaml",
     "prometheus-operator/monitoring.coreos.com_prometheusrules.yaml",
 )
+
+
+CLUSTER_ROLE = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRole",
+    "metadata": {"name": "canary"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -162,26 +177,39 @@ async def as_account(cluster, account, folder):
         await client.close()
 
 
+async def refused(*attempts):
+    for attempt in attempts:
+        with pytest.raises(Rejected) as failure:
+            await attempt
+        assert failure.value.code == "kubernetes-denied"
+
+
 async def test_the_reconciler_may_do_what_it_does_to_argo_cd_and_no_more(place, tmp_path):
     deployment = Deployment(
-        name="test", product="orchard", repository_url="https://gitlab.example.com/orchard/deploy.git", revision="main",
-        path="overlays/test", cluster="run-east", namespaces=("orchard-test",), entity="Runtime/test",
+        product="orchard", name="test", repository_url="ssh://git@gitlab.example.com/orchard/deploy.git",
+        revision="main", path="overlays/test", cluster="run-east", namespaces=("orchard-test",),
+        entity="Runtime/test", read_key=ReadKey("deploy", "gitlab/repo-7/default/readonly", 1, "SHA256:x"),
     )  # fmt: skip
+
+    async def key(_):
+        return PrivateKey("canary", 1, "SHA256:x")
+
     scope = names.scope("product", "orchard")
     async with as_account(place.cluster, "reconciler", tmp_path) as client:
-        target = ArgoTarget(client)
-        await settle(target, product_state("orchard", (deployment,)), scope)
-        assert len(await target.observe(scope)) == 2
-        await settle(target, {}, scope)
-        for attempt in (
-            client.list("Secret", "argocd"),
-            client.list("Application"),
-            client.list("Secret", "nautes"),
-            client.list("Namespace"),
-        ):
-            with pytest.raises(Rejected) as refused:
-                await attempt
-            assert refused.value.code == "kubernetes-denied"
+        applications, repositories = ArgoTarget(client), RepositorySecrets(client, key)
+        await settle(applications, product_state("orchard", (deployment,)), scope)
+        await settle(repositories, repository_state("orchard", (deployment,)), scope)
+        assert len(await applications.observe(scope)) == 2
+        assert len(await repositories.observe(scope)) == 1
+        for ref in await applications.observe(scope):
+            assert await client.delete(ref.kind, ref.name, "argocd")
+            # What Argo CD does, which does not run here.
+            await client.patch_merge(ref.kind, ref.name, "argocd", {"metadata": {"finalizers": None}})
+        await settle(repositories, {}, scope)
+        await refused(
+            client.list("Application"), client.list("Secret", "nautes"), client.list("Namespace"),
+            client.create({**CLUSTER_ROLE, "rules": []}),
+        )  # fmt: skip
 
 
 async def test_the_registrar_may_register_clusters_and_no_more(place, tmp_path):
@@ -196,16 +224,10 @@ async def test_the_registrar_may_register_clusters_and_no_more(place, tmp_path):
         assert len(await target.observe(scope)) == 1
         await settle(target, {}, scope)
         assert not await target.observe(scope)
-        for attempt in (client.list("Application", "argocd"), client.list("Secret", "nautes")):
-            with pytest.raises(Rejected) as refused:
-                await attempt
-            assert refused.value.code == "kubernetes-denied"
+        await refused(client.list("Application", "argocd"), client.list("Secret", "nautes"))
 
 
 @pytest.mark.parametrize("account", ["webhook-gateway", "secret-broker", "api-server", "nats"])
 async def test_who_calls_no_api_has_no_rights(place, tmp_path, account):
     async with as_account(place.cluster, account, tmp_path) as client:
-        for namespace in ("argocd", "nautes"):
-            with pytest.raises(Rejected) as refused:
-                await client.list("Secret", namespace)
-            assert refused.value.code == "kubernetes-denied"
+        await refused(*(client.list("Secret", namespace) for namespace in ("argocd", "nautes")))

@@ -9,6 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+import pytest
+
+from support import containers
 from support.processes import Process, free_port, python_module
 
 
@@ -82,6 +85,10 @@ def start_kubernetes(
     if not token_file.exists():
         token_file.write_text(secrets.token_urlsafe(24) + "\n")
         token_file.chmod(0o600)
+    if containers.wanted():
+        if history or absent_finalizer:
+            pytest.skip("what only the small Kubernetes API has is not to be had of k3s")
+        return _start_k3s(state, name, token_file.read_text().strip(), crds)
     port = free_port()
     arguments = ["--host", "127.0.0.1", "--port", str(port), "--state", str(state), "--name", name]
     arguments += ["--token-file", str(token_file)]
@@ -96,4 +103,19 @@ def start_kubernetes(
         process=Process(python_module("nautes_localstack.kubernetes", *arguments), state / "server.log"),
     )
     server.start()
+    return server
+
+
+def _start_k3s(state: Path, name: str, token: str, crds: Path | None) -> LocalKubernetes:
+    # Imported here: nothing else of these suites needs it.
+    from support import kubernetes_k3s
+
+    port = free_port()
+    url = f"https://127.0.0.1:{port}"
+    process = kubernetes_k3s.server(state, port, token)
+    server = LocalKubernetes(url, token, state / "ca.pem", state / "kubeconfig.yaml", process)
+    process.start(
+        lambda: kubernetes_k3s.write_files(state, url, name, token) and server._is_ready(), timeout=90
+    )
+    kubernetes_k3s.install_definitions(server.kubeconfig, crds)
     return server

@@ -15,6 +15,8 @@ from typing import Self
 from nautes_localstack import binaries, ports
 from nautes_localstack import nats as config
 from nautes_localstack.nats import NatsUser
+from support import containers
+from support.containers import Contained
 
 __all__ = ["Nats", "NatsUser", "start_nats"]
 
@@ -28,13 +30,18 @@ class Nats:
     config_file: Path
     log_file: Path
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Contained | None = None
 
     def start(self) -> None:
         """Start the server (again, on the same port and data) and wait until JetStream answers."""
-        with self.log_file.open("ab") as log:
-            command = [str(binaries.nats_server()), "-c", str(self.config_file)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        arguments = ["-c", str(self.config_file)]
+        if containers.wanted():
+            command = ["nats-server", *arguments, "--log", str(self.log_file)]
+            self.process = Contained(containers.NATS, command, self.config_file.parent).start()
+        else:
+            with self.log_file.open("ab") as log:
+                command = [str(binaries.nats_server()), *arguments]
+                self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 10
         while not self._healthy():
             if self.process.poll() is not None or time.monotonic() > deadline:

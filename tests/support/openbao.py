@@ -1,5 +1,6 @@
 """A real OpenBao for tests: key-value mounts git, hook, cluster and the AppRole login enabled."""
 
+import json
 import secrets
 import signal
 import subprocess
@@ -11,8 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pytest
+
 from nautes_localstack import binaries, ports
 from nautes_localstack import openbao as config
+from support import containers
+from support.containers import Contained
 
 
 @dataclass
@@ -23,13 +28,18 @@ class OpenBao:
     root_token: str = field(repr=False)
     config_file: Path
     log_file: Path
-    process: subprocess.Popen[bytes] | None = None
+    persistent: bool = False
+    _mounted: bool = field(default=False, init=False)
+    process: subprocess.Popen[bytes] | Contained | None = None
 
     def start(self) -> None:
         """Start the server (again) and wait until it is unsealed and active."""
-        with self.log_file.open("ab") as log:
-            command = [str(binaries.openbao()), "server", f"-config={self.config_file}"]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        if containers.wanted():
+            self.process = self._contained().start()
+        else:
+            with self.log_file.open("ab") as log:
+                command = [str(binaries.openbao()), "server", f"-config={self.config_file}"]
+                self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 30
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -61,21 +71,40 @@ class OpenBao:
             self.process.send_signal(how)
             self.process.wait(20)
             self.process = None
+            self._mounted = False
+
+    def _contained(self) -> Contained:
+        """Return Vault in its development mode, which keeps nothing; OpenBao's configuration is not for it."""
+        if self.persistent:
+            pytest.skip("Vault in a container forgets on restart; this test needs what was written before")
+        address = self.address.removeprefix("http://")
+        told = [
+            f"-dev-root-token-id={self.root_token}",
+            f"-dev-listen-address={address}",
+            "-dev-no-store-token",
+        ]
+        command = ["vault", "server", "-dev", *told]
+        return Contained(containers.VAULT, command, self.config_file.parent)
 
     def _ready(self) -> bool:
+        if containers.wanted() and not self._mounted:
+            self._mounted = self._answers("auth/token/lookup-self") and self._mount()
         # Active is not enough: the initialisation's calls run after that (the token's is the last of them),
         # and a new key-value mount answers 400 while it upgrades itself.
         return self._answers("auth/token/lookup-self") and all(
             self._answers(f"{mount}/config") for mount in config.MOUNTS
         )
 
-    def _answers(self, path: str) -> bool:
+    def _mount(self) -> bool:
+        return all(self._answers(one.path, json.dumps(one.data).encode()) for one in config.mount_requests())
+
+    def _answers(self, path: str, body: bytes | None = None) -> bool:
         request = urllib.request.Request(
-            f"{self.address}/v1/{path}", headers={"X-Vault-Token": self.root_token}
+            f"{self.address}/v1/{path}", data=body, headers={"X-Vault-Token": self.root_token}
         )
         try:
             with urllib.request.urlopen(request, timeout=1) as answer:
-                return answer.status == 200
+                return answer.status in (200, 204)
         except (urllib.error.URLError, OSError):
             return False
 
@@ -101,6 +130,6 @@ def start_openbao(tmp_path: Path, *, persistent: bool = False) -> OpenBao:
         initialize=[*config.mount_requests(), config.token_request(token, ["root"])],
     )
     config_file.write_text(config.render(settings))
-    server = OpenBao(f"http://127.0.0.1:{port}", token, config_file, home / "openbao.log")
+    server = OpenBao(f"http://127.0.0.1:{port}", token, config_file, home / "openbao.log", persistent)
     server.start()
     return server

@@ -62,20 +62,23 @@ class Process:
     def start(self, ready: Callable[[], object] = lambda: True, timeout: float = 20.0) -> None:
         """Start and wait until `ready`; if it ends before or takes too long, raise RuntimeError with its output."""
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        with self.log_file.open("ab") as log:
-            self.popen = subprocess.Popen(
-                list(self.command),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=None if self.environment is None else dict(self.environment),
-            )
+        self.popen = self._launch()
         deadline = time.monotonic() + timeout
         while not ready():
             if not self.running or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"{self.command[0]} did not start:\n{self.log[-4000:]}")
             time.sleep(0.02)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                list(self.command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=None if self.environment is None else dict(self.environment),
+            )
 
     def stop(self, timeout: float = 30.0) -> int:
         """SIGTERM, wait, return the exit code; SIGKILL and TimeoutExpired when it does not end in time."""
