@@ -3,7 +3,7 @@ UV := .tools/bin/uv
 RUN := .venv/bin
 PACKAGES := webhook-gateway reconciler cluster-registrar secret-broker api-server
 
-.PHONY: demo test unit check fmt bench clean
+.PHONY: demo test unit check fmt bench schemas clean
 demo: $(if $(filter real,$(CONTROLPLANE)),demo-real,.venv/ready)
 	$(if $(filter real,$(CONTROLPLANE)),,$(RUN)/nautes demo)
 
@@ -27,6 +27,9 @@ fmt: .venv/ready
 
 bench: .venv/ready
 	$(RUN)/python -m bench
+
+schemas: .venv/ready
+	$(RUN)/nautes schema --write docs/schemas
 
 include controlplane.mk
 include compose.mk

@@ -67,7 +67,7 @@ def test_a_name_that_is_declared_twice_names_both_files():
 
 
 @pytest.mark.parametrize(
-    "path", ["production/kustomization.yaml", ".gitlab-ci.yaml", "README.md", "artifact-repos/a/b.yaml"]
+    "path", ["production/kustomization.yaml", ".gitlab-ci.yaml", "README.md", ".idea/a/b.yaml"]
 )
 def test_what_is_not_ours_is_left_alone(path):
     assert problems({path: "anything: [here"}) == ()

@@ -5,70 +5,72 @@ for the first one. What entities may refer to is judged in `validation`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
-
-from pydantic import ValidationError
+from typing import Any, Final
 
 from nautes_domain import source
+from nautes_domain.declared import Declared, Kind, declared
 from nautes_domain.failures import Rejected, Violation
 from nautes_domain.manifests import (
-    KINDS,
+    PRODUCT_KINDS,
+    TENANT_KINDS,
+    ArtifactRepo,
+    ArtifactRepoProvider,
     Cluster,
     CodeRepo,
     CodeRepoBinding,
+    CodeRepoProvider,
     DeploymentRuntime,
     Environment,
     Product,
+    ProductProvider,
     Project,
+    ProjectArtifactRepo,
     ProjectPipelineRuntime,
+    Tenant,
 )
-from nautes_domain.schema import API_VERSION, Manifest
-from nautes_domain.source import Document, Path
+from nautes_domain.source import Document
 
-Kind = TypeVar("Kind", bound=Manifest)
+__all__ = [
+    "Declared",
+    "ProductCatalog",
+    "TenantCatalog",
+    "Tree",
+    "product_of",
+    "read_documents",
+    "read_product",
+    "read_tenant",
+    "tenant_of",
+]
 
 Tree = Mapping[str, bytes]
 """Files of a repository at one commit, by path."""
 
+_Layout = Iterable[tuple[re.Pattern[str], AbstractSet[str]]]
+
 _PRODUCT_LAYOUT: Final = (
-    (re.compile(r"projects/(?P<folder>[^/]+)/[^/]+\.ya?ml\Z"), {"Project", "ProjectPipelineRuntime"}),
+    (re.compile(r"projects/[^/]+/[^/]+\.ya?ml\Z"), {"Project", "ProjectPipelineRuntime"}),
     (re.compile(r"envs/[^/]+\.ya?ml\Z"), {"Environment"}),
-    (re.compile(r"code-repos/(?P<folder>[^/]+)/[^/]+\.ya?ml\Z"), {"CodeRepo", "CodeRepoBinding"}),
+    (re.compile(r"code-repos/[^/]+/[^/]+\.ya?ml\Z"), {"CodeRepo", "CodeRepoBinding"}),
     (re.compile(r"runtimes/[^/]+\.ya?ml\Z"), {"DeploymentRuntime"}),
+    (re.compile(r"artifact-repos/[^/]+/[^/]+\.ya?ml\Z"), {"ArtifactRepo", "ProjectArtifactRepo"}),
 )
-_TENANT_LAYOUT: Final = (
-    (re.compile(r"nautes/overlays/production/clusters/[^/]+\.ya?ml\Z"), {"Cluster"}),
-    (re.compile(r"nautes/overlays/production/products/[^/]+\.ya?ml\Z"), {"Product"}),
+_TENANT_LAYOUT: Final = tuple(
+    (re.compile(rf"nautes/overlays/production/{folder}/[^/]+\.ya?ml\Z"), {kind})
+    for folder, kind in (
+        ("tenant", "Tenant"),
+        ("code-repo-providers", "CodeRepoProvider"),
+        ("product-provider", "ProductProvider"),
+        ("artifact-repo-providers", "ArtifactRepoProvider"),
+        ("clusters", "Cluster"),
+        ("products", "Product"),
+    )
 )
-_IGNORED: Final = re.compile(r"(.*/)?kustomization\.ya?ml\Z|artifact-repos/.*|\.[^/]*(/.*)?")
-"""Generated files, kinds that nothing reads yet, and dot files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declared(Generic[Kind]):
-    """One entity and where it stands."""
-
-    manifest: Kind
-    document: Document = field(repr=False)
-
-    @property
-    def entity(self) -> str:
-        """`Kind/name`."""
-        return f"{self.manifest.kind}/{self.manifest.name}"
-
-    @property
-    def file(self) -> str:
-        """The file in which it stands."""
-        return self.document.file
-
-    def violation(self, path: Path, rule: str, message: str, fix: str = "") -> Violation:
-        """Return a violation of this entity at a field, with its line."""
-        where = ".".join(str(part) for part in path)
-        line = self.document.line_of(path)
-        kind, name = self.manifest.kind, self.manifest.name
-        return Violation(self.file, line, kind, name, where, rule, message, fix)
+_EVERYWHERE: Final = ((re.compile(""), {kind.KIND for kind in (*TENANT_KINDS, *PRODUCT_KINDS)}),)
+_IGNORED: Final = re.compile(r"(.*/)?kustomization\.ya?ml\Z|\.[^/]*(/.*)?")
+"""Generated files and dot files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,25 @@ class TenantCatalog:
 
     clusters: Mapping[str, Declared[Cluster]] = field(default_factory=dict)
     products: Mapping[str, Declared[Product]] = field(default_factory=dict)
+    tenants: Mapping[str, Declared[Tenant]] = field(default_factory=dict)
+    code_repo_providers: Mapping[str, Declared[CodeRepoProvider]] = field(default_factory=dict)
+    product_providers: Mapping[str, Declared[ProductProvider]] = field(default_factory=dict)
+    artifact_repo_providers: Mapping[str, Declared[ArtifactRepoProvider]] = field(default_factory=dict)
+
+    def entities(self) -> Iterator[Declared[Any]]:
+        """Yield everything that is declared, parents first."""
+        yield from self.tenants.values()
+        yield from self.code_repo_providers.values()
+        yield from self.product_providers.values()
+        yield from self.artifact_repo_providers.values()
+        yield from self.clusters.values()
+        yield from self.products.values()
+
+    @property
+    def reserved_namespaces(self) -> frozenset[str]:
+        """Namespaces that the tenant keeps from all products."""
+        tenants = self.tenants.values()
+        return frozenset(name for one in tenants for name in one.manifest.spec.reserved_namespaces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +111,23 @@ class ProductCatalog:
     bindings: Mapping[str, Declared[CodeRepoBinding]] = field(default_factory=dict)
     pipelines: Mapping[str, Declared[ProjectPipelineRuntime]] = field(default_factory=dict)
     deployments: Mapping[str, Declared[DeploymentRuntime]] = field(default_factory=dict)
+    artifact_repos: Mapping[str, Declared[ArtifactRepo]] = field(default_factory=dict)
+    project_artifact_repos: Mapping[str, Declared[ProjectArtifactRepo]] = field(default_factory=dict)
+    laid_out: bool = True
+    """The files lie where the layout says; false for files that were picked one by one."""
 
-    def entities(self) -> Iterable[Declared[Any]]:
+    def entities(self) -> Iterator[Declared[Any]]:
         """Yield everything that is declared, parents first."""
-        for group in (self.projects, self.environments, self.repos, self.bindings):
-            yield from group.values()
+        yield from self.projects.values()
+        yield from self.environments.values()
+        yield from self.repos.values()
+        yield from self.bindings.values()
+        yield from self.artifact_repos.values()
+        yield from self.project_artifact_repos.values()
+        yield from self.runtimes()
+
+    def runtimes(self) -> Iterator[Declared[ProjectPipelineRuntime] | Declared[DeploymentRuntime]]:
+        """Yield all runtimes, pipelines first."""
         yield from self.pipelines.values()
         yield from self.deployments.values()
 
@@ -102,15 +135,11 @@ class ProductCatalog:
 def read_tenant(tree: Tree) -> tuple[TenantCatalog, tuple[Violation, ...]]:
     """Return what the tenant's repository declares, and everything that is wrong with its files.
 
-    Files outside the two folders are none of our business: component manifests lie there.
+    Files outside of our folders are none of our business: component manifests lie there.
     """
-    layout = {
-        path: text for path, text in tree.items() if any(rule.match(path) for rule, _ in _TENANT_LAYOUT)
-    }
-    found, problems = _read(layout, _TENANT_LAYOUT)
-    catalog = TenantCatalog(
-        clusters=_of_kind(found, Cluster, problems), products=_of_kind(found, Product, problems)
-    )
+    ours = {path: text for path, text in tree.items() if any(rule.match(path) for rule, _ in _TENANT_LAYOUT)}
+    found, problems = _read(ours, _TENANT_LAYOUT)
+    catalog = _tenant(found, problems)
     return catalog, tuple(sorted(problems))
 
 
@@ -120,19 +149,56 @@ def read_product(product: str, tree: Tree) -> tuple[ProductCatalog, tuple[Violat
     A file at a place that the layout does not know is a violation (rule T1): it would be dead otherwise.
     """
     found, problems = _read(tree, _PRODUCT_LAYOUT)
-    catalog = ProductCatalog(
-        product,
-        projects=_of_kind(found, Project, problems),
-        environments=_of_kind(found, Environment, problems),
-        repos=_of_kind(found, CodeRepo, problems),
-        bindings=_of_kind(found, CodeRepoBinding, problems),
-        pipelines=_of_kind(found, ProjectPipelineRuntime, problems),
-        deployments=_of_kind(found, DeploymentRuntime, problems),
-    )
+    catalog = _product(product, found, problems)
     return catalog, tuple(sorted(problems))
 
 
-_Layout = Iterable[tuple[re.Pattern[str], set[str]]]
+def read_documents(tree: Tree) -> tuple[tuple[Declared[Any], ...], tuple[Violation, ...]]:
+    """Return the entities in files of any place, and everything that is wrong with the files."""
+    found, problems = _read(tree, _EVERYWHERE)
+    return tuple(found), tuple(sorted(problems))
+
+
+def tenant_of(found: Iterable[Declared[Any]]) -> tuple[TenantCatalog, tuple[Violation, ...]]:
+    """Return the catalog of entities that were read one by one, and names that are declared twice."""
+    problems: list[Violation] = []
+    return _tenant(found, problems), tuple(problems)
+
+
+def product_of(product: str, found: Iterable[Declared[Any]]) -> tuple[ProductCatalog, tuple[Violation, ...]]:
+    """Return the catalog of entities that were read one by one, and names that are declared twice."""
+    problems: list[Violation] = []
+    return _product(product, found, problems, laid_out=False), tuple(problems)
+
+
+def _tenant(found: Iterable[Declared[Any]], problems: list[Violation]) -> TenantCatalog:
+    kinds = _by_kind(found, problems)
+    return TenantCatalog(
+        clusters=_of(kinds, Cluster),
+        products=_of(kinds, Product),
+        tenants=_of(kinds, Tenant),
+        code_repo_providers=_of(kinds, CodeRepoProvider),
+        product_providers=_of(kinds, ProductProvider),
+        artifact_repo_providers=_of(kinds, ArtifactRepoProvider),
+    )
+
+
+def _product(
+    product: str, found: Iterable[Declared[Any]], problems: list[Violation], *, laid_out: bool = True
+) -> ProductCatalog:
+    kinds = _by_kind(found, problems)
+    return ProductCatalog(
+        product,
+        projects=_of(kinds, Project),
+        environments=_of(kinds, Environment),
+        repos=_of(kinds, CodeRepo),
+        bindings=_of(kinds, CodeRepoBinding),
+        pipelines=_of(kinds, ProjectPipelineRuntime),
+        deployments=_of(kinds, DeploymentRuntime),
+        artifact_repos=_of(kinds, ArtifactRepo),
+        project_artifact_repos=_of(kinds, ProjectArtifactRepo),
+        laid_out=laid_out,
+    )
 
 
 def _read(tree: Tree, layout: _Layout) -> tuple[list[Declared[Any]], list[Violation]]:
@@ -143,99 +209,37 @@ def _read(tree: Tree, layout: _Layout) -> tuple[list[Declared[Any]], list[Violat
             continue
         allowed = next((kinds for rule, kinds in layout if rule.match(path)), None)
         if allowed is None:
-            fix = "move it to projects/, envs/, code-repos/ or runtimes/"
+            fix = "move it to projects/, envs/, code-repos/, runtimes/ or artifact-repos/"
             problems.append(Violation(path, 1, "file", "", "", "T1", "no entity is expected here", fix))
             continue
-        try:
-            documents = source.parse(tree[path], path)
-        except Rejected as refused:
-            problems.extend(refused.violations)
-            continue
-        for document in documents:
-            declared = _declared(document, allowed, problems)
-            if declared is not None:
-                found.append(declared)
+        for document in _documents(tree[path], path, problems):
+            one = declared(document, allowed, problems)
+            if one is not None:
+                found.append(one)
     return found, problems
 
 
-def _declared(document: Document, allowed: set[str], problems: list[Violation]) -> Declared[Any] | None:
-    value = document.value
-    kind = value.get("kind")
-    name = _name_of(value)
-    if kind not in allowed:
-        expected = " or ".join(sorted(allowed))
-        message = f"kind {str(kind)[:60]!r} is not expected here"
-        line = document.line_of(("kind",))
-        problems.append(
-            Violation(
-                document.file,
-                line,
-                "file",
-                name,
-                "kind",
-                "T1",
-                message,
-                f"write {expected}, or move the file",
-            )
-        )
-        return None
+def _documents(text: bytes, path: str, problems: list[Violation]) -> tuple[Document, ...]:
     try:
-        manifest = KINDS[kind].model_validate(value)
-    except ValidationError as error:
-        problems.extend(_schema_violations(error, document, str(kind), name))
-        return None
-    return Declared(manifest, document)
+        return source.parse(text, path)
+    except Rejected as refused:
+        problems.extend(refused.violations)
+        return ()
 
 
-def _name_of(value: Mapping[str, Any]) -> str:
-    metadata = value.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else ""
-    return name[:80] if isinstance(name, str) else ""
+_Kinds = Mapping[str, Mapping[str, Declared[Any]]]
 
 
-def _schema_violations(
-    error: ValidationError, document: Document, kind: str, name: str
-) -> Iterable[Violation]:
-    found = error.errors(include_url=False, include_context=False)
+def _by_kind(found: Iterable[Declared[Any]], problems: list[Violation]) -> _Kinds:
+    """Return the entities by kind and name; a name that is declared twice is a violation (rule T3)."""
+    kinds: dict[str, dict[str, Declared[Any]]] = {}
     for one in found:
-        if one["type"] == "too_short" and any(
-            len(other["loc"]) > len(one["loc"]) and other["loc"][: len(one["loc"])] == one["loc"]
-            for other in found
-        ):
-            continue  # what is in it did not count, since it is wrong itself
-        location = tuple(part for part in one["loc"] if isinstance(part, str | int))
-        path = location
-        while path and path not in document.lines:
-            path = path[:-1]
-        message, fix = _in_words(one["type"], one["msg"], location)
-        where = ".".join(str(part) for part in location)
-        yield Violation(document.file, document.line_of(path), kind, name, where, "schema", message, fix)
+        first = kinds.setdefault(one.manifest.kind, {}).setdefault(one.manifest.name, one)
+        if first is not one:
+            message = f"{one.entity} is declared in {first.file} already"
+            problems.append(one.violation(("metadata", "name"), "T3", message, "remove one of them"))
+    return kinds
 
 
-def _in_words(error: str, message: str, location: Path) -> tuple[str, str]:
-    last = location[-1] if location else ""
-    if error == "extra_forbidden":
-        return f"the field {last!r} is not known", "remove it, or check its spelling"
-    if error == "missing":
-        return f"the field {last!r} is missing", "add it"
-    if error == "literal_error" and last == "apiVersion":
-        return "the API version is not known", f"write {API_VERSION}"
-    if error == "string_pattern_mismatch" and last == "name":
-        return "this is not a name", "use 1 to 63 lower-case letters, digits and inner hyphens"
-    message = message.removeprefix("Value error, ")
-    return message[:1].lower() + message[1:], ""
-
-
-def _of_kind(
-    found: Iterable[Declared[Any]], kind: type[Kind], problems: list[Violation]
-) -> Mapping[str, Declared[Kind]]:
-    """Return the entities of a kind by name; a name that is declared twice is a violation (rule T3)."""
-    named: dict[str, Declared[Kind]] = {}
-    for declared in found:
-        if not isinstance(declared.manifest, kind):
-            continue
-        first = named.setdefault(declared.manifest.name, declared)
-        if first is not declared:
-            message = f"{declared.entity} is declared in {first.file} already"
-            problems.append(declared.violation(("metadata", "name"), "T3", message, "remove one of them"))
-    return named
+def _of(kinds: _Kinds, kind: type[Kind]) -> Mapping[str, Declared[Kind]]:
+    return kinds.get(kind.KIND, {})

@@ -13,10 +13,41 @@ API_VERSION: Final = "nautes.resource.nautes.io/v1alpha1"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Pattern = Annotated[str, StringConstraints(max_length=250)]
+
+
+def _inside(path: str) -> str:
+    """Return the path if it cannot leave its repository or reach Git's own files; raise ValueError otherwise."""
+    parts = path.split("/")
+    if ".." in parts or ".git" in (part.lower() for part in parts):
+        raise ValueError("a path may not leave its repository: no `..` and no `.git`")
+    return path
+
+
 FolderPath = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_./-]*$")
+    str,
+    StringConstraints(min_length=1, max_length=500, pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_./-]*$"),
+    AfterValidator(_inside),
 ]
-"""A path inside a repository: relative, no spaces, no leading slash or hyphen."""
+"""A path inside a repository: relative, no spaces, no leading slash or hyphen, no `..`."""
+
+FilePattern = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500, pattern=r"^[A-Za-z0-9_.*?][A-Za-z0-9_./*?-]*$"),
+    AfterValidator(_inside),
+]
+"""A path inside a repository in which `*` and `?` stand for any text within one folder."""
+
+Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./+-]*$", max_length=250)]
+"""A branch, tag or commit. No leading hyphen, which git would read as an option."""
+
+GitUrl = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(((ssh://)?git@|https://)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+/|[:/])([A-Za-z0-9_.-]+/)+[A-Za-z0-9_.-]+\.git)?$",
+        max_length=500,
+    ),
+]
+"""Address of a repository over SSH or HTTPS, without a password (R6 of the original; here groups may be nested)."""
 
 RevisionPattern = Annotated[Pattern, AfterValidator(patterns.checked_revision)]
 """A name, a glob, or a regular expression that begins with `^`; see `patterns`."""
@@ -48,7 +79,24 @@ class Part(BaseModel):
         extra="forbid",
         frozen=True,
         regex_engine="rust-regex",
+        use_attribute_docstrings=True,
     )
+
+
+class GitLabPlace(Part):
+    """How a group or project looks in GitLab: `git.gitlab` of the REST bodies (section 2.4 of the original)."""
+
+    name: str = ""
+    path: Label | None = None
+    """The entity's own name, if it is given."""
+    visibility: Literal["private", "public"] = "private"
+    description: Annotated[str, StringConstraints(max_length=2000)] = ""
+
+
+class GitPlace(Part):
+    """The place on the code host."""
+
+    gitlab: GitLabPlace = GitLabPlace()
 
 
 class Metadata(Part):

@@ -1,0 +1,171 @@
+"""ProjectPipelineRuntime: events that are answered with pipeline runs."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from nautes_domain.names import Label
+from nautes_domain.schema import (
+    Condition,
+    EventAction,
+    FilePattern,
+    FolderPath,
+    GitUrl,
+    HookEvent,
+    Manifest,
+    Part,
+    PathPattern,
+    Pattern,
+    Revision,
+    RevisionPattern,
+    Text,
+)
+
+
+class Pipeline(Part):
+    """One pipeline file in the pipeline repository, or every file that a pattern means."""
+
+    name: Label
+    label: Text = "default"
+    path: FilePattern
+    """`*` and `?` are any text within one folder: `ci/*.yaml`."""
+
+
+class PipelineDestination(Part):
+    """Where runs execute."""
+
+    environment: Label
+    namespace: Label | Literal[""] = ""
+
+
+class GitLabSource(Part):
+    """Events of a repository; filters that are left out let everything pass. The last three are ours."""
+
+    repo_name: Label
+    revision: RevisionPattern = ""
+    """Which branch or tag; for merge requests the branch that they are to go into."""
+    events: tuple[HookEvent, ...] = Field(min_length=1)
+    paths: tuple[PathPattern, ...] = Field(default=(), max_length=50)
+    """Which changed paths count; the last pattern that fits a path decides."""
+    actions: tuple[EventAction, ...] = ()
+    """What must have been done to a merge request, issue, note or release; left out: new code, something created."""
+    condition: Condition = ""
+
+
+class CalendarSource(Part):
+    """Events of the clock."""
+
+    schedule: str = ""
+    interval: str = ""
+    exclusion_dates: tuple[str, ...] = ()
+    timezone: str = ""
+
+
+class EventSource(Part):
+    """Where events come from: exactly one of `gitlab` and `calendar`."""
+
+    name: Label
+    gitlab: GitLabSource | None = None
+    calendar: CalendarSource | None = None
+
+
+class InputSource(Part):
+    """A value of the platform or of the event; exactly one of the two."""
+
+    built_in_var: str | None = None
+    from_event: str | None = None
+
+
+class Kustomization(Part):
+    """A JSON pointer into the run."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^/", max_length=500)]
+
+
+class TransmissionMethod(Part):
+    """How a value reaches the run."""
+
+    kustomization: Kustomization
+
+
+class TriggerInput(Part):
+    """One value that is handed to the run."""
+
+    source: InputSource
+    transmission_method: TransmissionMethod
+
+
+class PipelineTrigger(Part):
+    """Which pipeline answers which event source."""
+
+    event_source: Label
+    pipeline: Label
+    revision: Pattern = ""
+    """Revision of the pipeline repository; empty: that of the event."""
+    inputs: tuple[TriggerInput, ...] = ()
+
+
+class AdditionalGit(Part):
+    """Manifests which are deployed beside the pipelines."""
+
+    code_repo: Label | None = None
+    url: GitUrl = ""
+    """A repository outside of the tenant; where both are given, `url` counts, as in the original."""
+    revision: Revision
+    path: FolderPath
+
+
+class AdditionalResources(Part):
+    """More that the runtime's namespace needs."""
+
+    git: AdditionalGit | None = None
+
+
+class Hook(Part):
+    """A task before or after the pipeline."""
+
+    name: Text
+    alias: str = ""
+    vars: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Hooks(Part):
+    """Tasks around the user's pipeline."""
+
+    pre_hooks: tuple[Hook, ...] = ()
+    post_hooks: tuple[Hook, ...] = ()
+
+
+class ProjectPipelineRuntimeSpec(Part):
+    """Which pipelines run where, on which events, as whom."""
+
+    project: Label
+    pipeline_source: Label
+    pipelines: tuple[Pipeline, ...] = Field(min_length=1)
+    destination: PipelineDestination
+    event_sources: tuple[EventSource, ...] = Field(min_length=1)
+    isolation: Literal["shared", "exclusive"]
+    """`exclusive`: no other pipeline runtime of the product stands in the same environment."""
+    pipeline_triggers: tuple[PipelineTrigger, ...] = Field(min_length=1)
+    additional_resources: AdditionalResources | None = None
+    hooks: Hooks | None = None
+    account: Label | None = None
+
+
+class ProjectPipelineRuntime(Manifest):
+    """Answers events with pipeline runs."""
+
+    KIND: ClassVar[str] = "ProjectPipelineRuntime"
+    kind: Literal["ProjectPipelineRuntime"]
+    spec: ProjectPipelineRuntimeSpec
+
+    @property
+    def account(self) -> str:
+        """The machine account under which runs work; the runtime's name where none is given."""
+        return self.spec.account or self.name
+
+    @property
+    def namespace(self) -> str:
+        """Where runs execute; the runtime's name where none is given."""
+        return self.spec.destination.namespace or self.name
