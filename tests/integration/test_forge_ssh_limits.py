@@ -11,6 +11,7 @@ from nautes_localstack.forge.git import serving
 from nautes_localstack.forge.hooks.delivery import Deliveries
 from nautes_localstack.forge.hosting import Host, utc_now
 from nautes_localstack.forge.lanes import Lanes
+from nautes_localstack.forge.merge_requests import MergeRequests
 from nautes_localstack.forge.pushes import Pushes
 from nautes_localstack.forge.records import DeployKey, Group, Project
 from nautes_localstack.forge.ssh import Limits, SshGit, kept_key
@@ -73,7 +74,7 @@ def serve(tmp_path):
         await host.mend()
         lanes = Lanes()
         deliveries = Deliveries(host, lanes)
-        pushes = Pushes(host, lanes, deliveries)
+        pushes = Pushes(host, lanes, deliveries, MergeRequests(host, lanes, deliveries))
         ssh = SshGit(host, pushes, serving.environment(host.scratch), Limits(**limits))
         host_key = kept_key(tmp_path)
         await ssh.start("127.0.0.1", port, host_key)
