@@ -38,7 +38,5 @@ def test_alerts_of_a_cluster_are_about_this_namespace(groups):
 
 
 def test_alerts_on_the_services_are_those_of_every_deployment(groups):
-    if not ALERTS.exists():
-        pytest.skip("there are no alerts beside those of Kubernetes yet: deploy/observe/alerts.yaml")
     (ours,) = yaml.safe_load(ALERTS.read_text())["groups"]
     assert groups["nautes"] == ours["rules"]
