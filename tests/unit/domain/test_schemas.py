@@ -18,9 +18,15 @@ MANIFESTS = [
 ]
 
 
+EVERY = schemas()
+BESIDE = Registry().with_resources(
+    [(f"{name}.json", Resource.from_contents(schema)) for name, schema in EVERY.items()]
+)
+
+
 def test_what_is_published_is_what_the_code_says():
-    assert {path.stem for path in PUBLISHED.glob("*.json")} == schemas().keys(), "run: make schemas"
-    for name, schema in schemas().items():
+    assert {path.stem for path in PUBLISHED.glob("*.json")} == EVERY.keys(), "run: make schemas"
+    for name, schema in EVERY.items():
         text = json.loads((PUBLISHED / f"{name}.json").read_text())
         assert text == schema, f"{name}.json is not what the code says; run: make schemas"
 
@@ -28,13 +34,11 @@ def test_what_is_published_is_what_the_code_says():
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 def test_every_example_is_valid_by_its_schema_and_by_that_of_any_manifest(path):
     value = yaml.safe_load(path.read_text())
-    named = [(f"{name}.json", Resource.from_contents(schema)) for name, schema in schemas().items()]
-    registry = Registry().with_resources(named)
     for name in (value["kind"], "manifest"):
-        jsonschema.Draft202012Validator(schemas()[name], registry=registry).validate(value)
+        jsonschema.Draft202012Validator(EVERY[name], registry=BESIDE).validate(value)
     value["spec"]["colour"] = "red"
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(schema_of(value["kind"])).validate(value)
+        jsonschema.Draft202012Validator(EVERY[value["kind"]]).validate(value)
 
 
 def test_every_field_is_spelt_as_in_the_original_and_unknown_ones_are_refused():
