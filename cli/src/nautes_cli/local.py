@@ -64,7 +64,7 @@ def _stack(name: str, state: Path | None) -> "Stack":
 
 
 @app.command(epilog=EXIT_CODES)
-def up(
+def up(  # noqa: PLR0913 - each option is a parameter
     *,
     name: NameOption = "local",
     state: StateOption = None,
@@ -78,6 +78,9 @@ def up(
         str, typer.Option(help="Name of the tenant; chosen by the first start.", show_default="acme")
     ] = "",
     cluster: ClusterOption = None,
+    traces: Annotated[
+        bool, typer.Option("--traces", help="Have the services write the spans of what they do, for tracing.")
+    ] = False,
     foreground: Annotated[
         bool, typer.Option("--foreground", "-f", help="Stay, show the logs, stop everything with Ctrl-C.")
     ] = False,
@@ -97,6 +100,7 @@ def up(
             tenant=tenant,
             clusters=foreign_clusters(cluster),
             foreground=foreground,
+            traces=traces,
         )
     except StackError as error:
         fail(str(error))
@@ -181,7 +185,13 @@ def reset(
 
 
 def up_with_progress(
-    stack: "Stack", *, services: bool, tenant: str, clusters: Mapping[str, Path], foreground: bool
+    stack: "Stack",
+    *,
+    services: bool,
+    tenant: str,
+    clusters: Mapping[str, Path],
+    foreground: bool,
+    traces: bool = False,
 ) -> "StackDescription":
     """Start a stack and show every part as it becomes ready. Raises StackError."""
     terminal = console(stderr=True)
@@ -198,7 +208,9 @@ def up_with_progress(
                 terminal.print(f"{sign} {progress.part:<24} {progress.seconds:5.1f} s  {progress.message}")
             spinner.update(f"waiting for {', '.join(waiting) or 'the set-up'} …")
 
-        return stack.up(show, services=services, tenant=tenant, clusters=clusters, bound=foreground)
+        return stack.up(
+            show, services=services, tenant=tenant, clusters=clusters, traces=traces, bound=foreground
+        )
 
 
 def _stay(stack: "Stack") -> None:

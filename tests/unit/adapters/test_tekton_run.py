@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nautes_adapters.tekton import build
 from nautes_adapters.tekton.rules import duration
+from nautes_adapters.tekton.run import traced
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected
 
@@ -212,3 +213,17 @@ def test_the_former_version_comes_with_the_way_out():
 )  # fmt: skip
 def test_durations_are_read_as_go_reads_them(text, expected):
     assert duration(text) == expected
+
+
+def test_the_trace_context_is_an_annotation_and_no_part_of_the_content():
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    request = replace(REQUEST, traceparent=traceparent)
+    run = built(request=request)
+    assert run == built()
+    assert traced(run, "") is run
+    added = {
+        "tekton.dev/pipelinerunSpanContext": f'{{"traceparent": "{traceparent}"}}',
+        "nautes.io/traceparent": traceparent,
+    }
+    annotations = {**run["metadata"]["annotations"], **added}
+    assert traced(run, traceparent) == {**run, "metadata": {**run["metadata"], "annotations": annotations}}

@@ -181,6 +181,8 @@ class RunRequest:
     annotations: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
     """Event data, passed as parameters and never put into text (security rule 10)."""
+    traceparent: str = ""
+    """W3C trace context that the run goes on with; no part of its content. Empty if nothing is traced."""
 
 
 class PipelineEngine(Protocol):

@@ -1,6 +1,7 @@
 """The one engine: observe, plan, apply, record. It knows no system; targets do."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +60,8 @@ class Report:
 
 Recorder = Callable[[Outcome], Awaitable[None]]
 Clock = Callable[[], float]
+Phase = Callable[[str], AbstractContextManager[object]]
+"""Entered around a phase, by its name."""
 
 
 async def preview(scope: str, desired: State, targets: Sequence[Target]) -> tuple[Plan, ...]:
@@ -74,6 +77,7 @@ async def reconcile(
     budget: Budget,
     record: Recorder,
     clock: Clock,
+    phase: Phase = nullcontext,
 ) -> Report:
     """Make the targets agree with `desired` within `scope`; record each action when it is done or refused.
 
@@ -82,15 +86,16 @@ async def reconcile(
     """
     plans: list[tuple[Target, Plan]] = []
     unseen: list[Failure] = []
-    for target in targets:
-        try:
-            plans.append((target, await _plan_for(scope, desired, target)))
-        except Failure as failure:
-            unseen.append(failure)
-    total = Plan(
-        tuple(action for _, todo in plans for action in todo), sum(todo.observed for _, todo in plans)
-    )
-    budget.check(total)
+    with phase("plan"):
+        for target in targets:
+            try:
+                plans.append((target, await _plan_for(scope, desired, target)))
+            except Failure as failure:
+                unseen.append(failure)
+        total = Plan(
+            tuple(action for _, todo in plans for action in todo), sum(todo.observed for _, todo in plans)
+        )
+        budget.check(total)
     outcomes: list[Outcome] = []
     for target, todo in plans:
         for action in todo:

@@ -25,6 +25,8 @@ COMMIT: Final = "nautes.io/commit"
 BRANCH: Final = "nautes.io/branch"
 """Source branch of a merge request: under it the code host shows the commit."""
 ACTOR: Final = "nautes.io/actor"
+TRACEPARENT: Final = "nautes.io/traceparent"
+"""W3C trace context of the span that created the run; there only if somebody traces."""
 REPORTED: Final = "nautes.io/reported"
 """Annotations. The last is written when the code host was told: the phase that it knows of."""
 
@@ -87,6 +89,8 @@ class RunState:
     """The phase that was reported last, as it stands on the run."""
     branch: str = ""
     """Source branch, if a merge request is built."""
+    traceparent: str = ""
+    """Trace context that reports on it go on with."""
 
     @property
     def phase(self) -> RunPhase:
@@ -144,7 +148,7 @@ def run_state(marks: Marks, progress: Progress) -> RunState | None:
     )
     return RunState(
         marks.name, marks.namespace, marks.uid, product, runtime, int(project_id), cause, progress,
-        notes.get(REPORTED, ""), notes.get(BRANCH, "")[:1000],
+        notes.get(REPORTED, ""), notes.get(BRANCH, "")[:1000], notes.get(TRACEPARENT, "")[:100],
     )  # fmt: skip
 
 

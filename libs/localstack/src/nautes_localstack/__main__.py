@@ -19,6 +19,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--progress-fd", type=int, default=-1, help="descriptor for progress, a JSON object a line"
     )
+    parser.add_argument("--traces", action="store_true", help="have the services write their spans")
     parser.add_argument("--detach", action="store_true", help="go on in the background")
     parser.add_argument("--bound", action="store_true", help="stop when the starter ends")
     return parser.parse_args()
@@ -40,6 +41,7 @@ def main() -> int:
             tenant=given.tenant,
             services=tuple(name for name in given.services.split(",") if name),
             clusters={name: Path(file) for name, _, file in (one.partition("=") for one in given.cluster)},
+            traces=given.traces,
             progress=given.progress_fd,
             bound=given.bound,
         ),

@@ -81,6 +81,11 @@ class Layout:
         """The servers' configuration files; they hold passwords."""
         return self.root / "config"
 
+    @property
+    def traces(self) -> Path:
+        """One file of spans per service, if the stack was started with traces."""
+        return self.root / "traces"
+
     def log(self, part: str) -> Path:
         """Return the log of one part."""
         return self.logs / f"{part}.log"

@@ -48,6 +48,8 @@ class Given:
     services: Sequence[str]
     clusters: Mapping[str, Path] = field(default_factory=dict)
     """Kubeconfigs of clusters that run elsewhere, by the name of the one that they stand for."""
+    traces: bool = False
+    """Whether the services write their spans."""
     progress: int = -1
     bound: bool = False
 
@@ -115,6 +117,8 @@ async def _supervise(
     loop.add_signal_handler(signal.SIGINT, (lambda: None) if given.bound else asked_to_stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     passed_on = {name: value for name, value in environment.items() if name in PASSED_ON}
+    if given.traces:
+        passed_on["NAUTES_TELEMETRY__FOLDER"] = str(layout.traces)
     supervisor = Supervisor(
         wanted, bootstrap.steps(layout, settled), passed_on, logs=layout.log, hold=layout.hold
     )

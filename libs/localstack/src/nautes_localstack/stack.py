@@ -67,13 +67,14 @@ class Stack:
         services: bool | Sequence[str] = True,
         tenant: str = "",
         clusters: Mapping[str, Path] | None = None,
+        traces: bool = False,
         bound: bool = False,
     ) -> StackDescription:
         """Start the stack in the background and return when every part has answered.
 
         `services`: all five, none, or those named. `tenant` is chosen by the first start ("acme" if empty).
         `clusters`: kubeconfigs of clusters that run elsewhere and are used instead of the small ones of their names.
-        With `bound` the stack stops when the calling process ends. Raises StackError when it is running
+        With `traces` the services write their spans to the folder of that name. With `bound` the stack stops when the calling process ends. Raises StackError when it is running
         already or does not come up; then nothing of it is left running.
         """
         if (pid := lock.holder(self.layout.lock)) is not None:
@@ -85,6 +86,7 @@ class Stack:
             *(sys.executable, "-P", "-m", "nautes_localstack", "--state", str(self.layout.root)),
             *("--name", self.name, "--tenant", tenant, "--services", ",".join(wanted)),
             *(f"--cluster={cluster}={file.resolve()}" for cluster, file in (clusters or {}).items()),
+            *(("--traces",) if traces else ()),
             *("--progress-fd", str(writing), "--bound" if bound else "--detach"),
         ]
         with self.layout.log("supervisor").open("ab") as log, os.fdopen(reading, encoding="utf-8") as lines:

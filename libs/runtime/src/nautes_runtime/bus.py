@@ -9,6 +9,7 @@ import nats.errors
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from nats.js.errors import Error as JetStreamError
+from opentelemetry.trace import SpanKind
 from pydantic import BaseModel
 
 from nautes_domain import names
@@ -18,6 +19,7 @@ from nautes_domain.failures import Retry
 from nautes_runtime import streams
 from nautes_runtime.dead import DeadMessage
 from nautes_runtime.metrics import Metrics
+from nautes_runtime.tracing import header, publishing, span
 
 PUBLISH_TIMEOUT: Final = 5.0
 """Seconds until a publish that is not confirmed counts as failed."""
@@ -102,8 +104,9 @@ class Bus:
             event_id=event_id,
             at=self._now(),
         )
-        envelope["traceparent"] = traceparent(cause, event_id)
-        return await self.publish(stream, subject, body.model_dump_json().encode(), envelope)
+        with span(f"publish {stream}", publishing(stream), kind=SpanKind.PRODUCER):
+            envelope["traceparent"] = header() or traceparent(cause, event_id)
+            return await self.publish(stream, subject, body.model_dump_json().encode(), envelope)
 
     async def publish(self, stream: str, subject: str, data: bytes, extra: Mapping[str, str]) -> PubAck:
         """Publish bytes to a stream and wait until they are stored. Raises Retry(code "bus-unavailable")."""
@@ -124,5 +127,8 @@ def unavailable(what: str, error: BaseException) -> Retry:
 
 
 def traceparent(cause: Cause, event_id: str) -> str:
-    """Return a W3C trace context: one trace per cause, one span per message, both found without asking anyone."""
+    """Return the W3C trace context of a message that nobody traces: one trace per cause, one span per message.
+
+    Both are found without asking anyone.
+    """
     return f"00-{names.digest('trace', cause.delivery, length=32)}-{names.digest('span', event_id, length=16)}-01"

@@ -13,6 +13,7 @@ from nats.js.kv import KeyValue
 from nautes_domain.failures import Retry
 from nautes_runtime.bus import UNAVAILABLE, unavailable
 from nautes_runtime.streams import LOCK_TTL
+from nautes_runtime.tracing import span
 
 RENEWALS: Final = 3
 """Renewals within the life of a lock."""
@@ -49,7 +50,8 @@ class ScopeLocks:
         second, if somebody holds it; "bus-unavailable" if nobody knows; "scope-lost" if the lock was lost
         meanwhile: then what ran within was cancelled before the lock could be anyone else's.
         """
-        lease = await self._create(scope)
+        with span("lock"):
+            lease = await self._create(scope)
         fence, holder = lease.revision, asyncio.current_task()
         if holder is None:  # pragma: no cover - a coroutine always runs in a task
             raise RuntimeError("a lock is held by a task")

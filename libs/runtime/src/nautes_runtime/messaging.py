@@ -33,6 +33,7 @@ from nautes_runtime.intake import RETURN, Intake
 from nautes_runtime.metrics import Metrics
 from nautes_runtime.settings import NatsSettings, read_secret
 from nautes_runtime.streams import WRONG_LAST_SEQUENCE
+from nautes_runtime.tracing import Consuming
 from nautes_runtime.verdicts import ATTEMPTS, Ack, DeadLetter, Nak, Outcome, outcome, stack_digest, verdict
 
 __all__ = ["Ack", "DeadLetter", "FailuresToAcks", "Nak", "Settlement", "connect", "trust", "verdict"]
@@ -97,6 +98,7 @@ class Held:
     intake: Intake
     beat: asyncio.Task[None]
     task: asyncio.Task[Any] | None
+    trace: Consuming
     began: float = field(default_factory=perf_counter)
 
 
@@ -118,9 +120,10 @@ class Settlement:
         meta = message.metadata
         intake = self.intakes[(meta.stream, meta.consumer)]
         beat = asyncio.create_task(_beat(message, intake.consumer.ack_wait / 3))
-        held = Held(message, intake, beat, asyncio.current_task())
-        self.held[id(held)] = held
         queued = (self.now() - meta.timestamp).total_seconds()
+        trace = Consuming(message.headers or {}, intake.consumer, queued, meta.num_delivered)
+        held = Held(message, intake, beat, asyncio.current_task(), trace)
+        self.held[id(held)] = held
         self.metrics.received(intake.consumer, queued, meta.num_delivered)
         return held
 
@@ -155,6 +158,7 @@ class Settlement:
         finally:
             self.held.pop(id(held), None)
             self.metrics.settled(held.intake.consumer, end, perf_counter() - held.began)
+            held.trace.end(end, failure)
             held.intake.release()
         return True
 

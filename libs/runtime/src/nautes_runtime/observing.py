@@ -1,10 +1,13 @@
-"""An ASGI application whose requests are counted and timed."""
+"""An ASGI application whose requests are counted, timed and traced."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any
 
+from opentelemetry.trace import SpanKind
+
 from nautes_runtime.metrics import OTHER, Metrics
+from nautes_runtime.tracing import ROOT, span
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -40,9 +43,13 @@ class Observed:
             await send(message)
 
         self._metrics.requests_in_flight.inc()
-        try:
-            await self._app(scope, receive, noting)
-        finally:
-            self._metrics.requests_in_flight.dec()
-            seconds = perf_counter() - began
-            self._metrics.answered(scope["method"], self._route(scope), code, seconds)
+        with span("request", kind=SpanKind.SERVER, within=ROOT) as current:
+            try:
+                await self._app(scope, receive, noting)
+            finally:
+                self._metrics.requests_in_flight.dec()
+                route, seconds = self._route(scope), perf_counter() - began
+                self._metrics.answered(scope["method"], route, code, seconds)
+                current.update_name(f"request {route}")
+                current.set_attribute("http.route", route)
+                current.set_attribute("http.response.status_code", code)

@@ -14,6 +14,8 @@ from nautes_domain.failures import Failure, Rejected, Retry, most_urgent
 from nautes_domain.plan import Budget, State
 from nautes_domain.reconcile import Outcome, Report, Target, reconcile
 from nautes_runtime.context import ServiceContext
+from nautes_runtime.traced import TracedTarget
+from nautes_runtime.tracing import span
 
 ACK_WAIT: Final = 60.0
 PENDING: Final = 1024
@@ -105,7 +107,8 @@ class ScopeWorker:
         commit, report = "", Report(work.scope)
         try:
             await self._flush()
-            assignment = await self._assign(work.scope, work.cause)
+            with span("assign"):
+                assignment = await self._assign(work.scope, work.cause)
             commit = assignment.commit
             report = await self._reconcile(work, assignment)
             await self._flush()
@@ -137,14 +140,16 @@ class ScopeWorker:
             with suppress(Retry):
                 await self._flush()
 
-        return await reconcile(
-            work.scope,
-            assignment.desired,
-            assignment.targets,
-            budget=assignment.budget,
-            record=record,
-            clock=perf_counter,
-        )
+        with span("reconcile", {"nautes.scope": work.scope}):
+            return await reconcile(
+                work.scope,
+                assignment.desired,
+                [TracedTarget(target) for target in assignment.targets],
+                budget=assignment.budget,
+                record=record,
+                clock=perf_counter,
+                phase=span,
+            )
 
     async def _flush(self) -> None:
         """Publish the effects that are not on the bus yet. Raises Retry when the bus is away."""
@@ -169,7 +174,8 @@ class ScopeWorker:
         if assignment.finished is None:
             return []
         try:
-            await assignment.finished(report, work.cause)
+            with span("finish"):
+                await assignment.finished(report, work.cause)
         except Failure as failure:
             return [failure]
         return []

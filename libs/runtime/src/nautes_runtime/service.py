@@ -22,7 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from nautes_domain.effects import Cause
 from nautes_domain.failures import Failure, Rejected
-from nautes_runtime import logs, streams
+from nautes_runtime import logs, streams, tracing
 from nautes_runtime.advisories import DURABLE, Advisory, AdvisoryRelay
 from nautes_runtime.bus import UNAVAILABLE
 from nautes_runtime.context import Job, ServiceContext, Subscription
@@ -48,8 +48,14 @@ LOOP_STALE: Final = 10.0
 def run(service: str, settings: ServiceSettings, build: Build) -> None:
     """Run a service until SIGTERM or SIGINT; then exit 0. Exit 1 if it cannot start or a part of it ended."""
     log = logs.configure(service, settings.log.level)
+    try:
+        end_traces = tracing.start(service, settings.telemetry)
+    except Failure as failure:
+        log.critical("cannot go on", reason=str(failure), code=failure.code)
+        sys.exit(1)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(Service(service, settings, build, log).main())
+    end_traces()
     sys.exit(code)
 
 

@@ -133,6 +133,17 @@ class LogSettings(Part):
     level: str = "INFO"
 
 
+class TelemetrySettings(Part):
+    """Where traces go; nowhere by default, and then nothing is recorded."""
+
+    endpoint: str = ""
+    """Address of a collector that takes OTLP over HTTP, as `http://collector:4318`."""
+    folder: Path | None = None
+    """A folder for OTLP JSON lines, `<service>.jsonl`: for laptops and tests, since nothing ever removes them."""
+    sample_ratio: float = Field(default=1.0, ge=0, le=1)
+    """Share of the pushes that is traced; what is traced is traced over all services."""
+
+
 class ServiceSettings(BaseSettings):
     """What every service needs: `NAUTES_TENANT`, `NAUTES_NATS__URL`, `NAUTES_HEALTH__PORT` and so on."""
 
@@ -144,6 +155,7 @@ class ServiceSettings(BaseSettings):
     nats: NatsSettings = NatsSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
 
 def read_secret(path: Path) -> SecretStr:

@@ -28,6 +28,7 @@ from nautes_reconciler.desired import Addresses
 from nautes_reconciler.records import Declarations
 from nautes_runtime.bus import Bus
 from nautes_runtime.scopes import Assignment
+from nautes_runtime.tracing import span
 
 APPLY_STATUS = "nautes/apply"
 HOOK_MOUNT = "hook"
@@ -261,5 +262,6 @@ class Assigning:
         if self._reported.get(snapshot.scope) == (snapshot.commit, state):
             return
         status = CommitStatus(state, APPLY_STATUS, words[:250])
-        await self._systems.code_host.set_status(snapshot.project_id, snapshot.commit, status)
+        with span("commit status"):
+            await self._systems.code_host.set_status(snapshot.project_id, snapshot.commit, status)
         self._reported[snapshot.scope] = (snapshot.commit, state)

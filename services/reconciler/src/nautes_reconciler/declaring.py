@@ -17,6 +17,7 @@ from nautes_reconciler import judging
 from nautes_reconciler.judging import Judgement
 from nautes_reconciler.records import Declarations
 from nautes_runtime.bus import Bus
+from nautes_runtime.tracing import span
 
 LISTENERS = ("reconciler", "secret-broker", "cluster-registrar")
 """The services that have objects of their own to make agree with declarations."""
@@ -63,11 +64,14 @@ class Declaring:
             await self.ask(scope, "the same commit was announced again", cause)
             return f"{project.path} at {head[:8]} was taken in before"
         try:
-            tree = await self._code_host.tree(hosted.id, head)
-            judgement = await self._judge(scope, tree)
+            with span("read declarations"):
+                tree = await self._code_host.tree(hosted.id, head)
+            with span("judge"):
+                judgement = await self._judge(scope, tree)
         except Rejected as refused:  # a link out of the tree, too large a tree: nobody's file is to be read
             tree, judgement = {}, judging.unreadable(refused)
-        await self._code_host.set_status(hosted.id, head, judgement.status)
+        with span("commit status"):
+            await self._code_host.set_status(hosted.id, head, judgement.status)
         if judgement.violations:
             await self._refuse(scope, head, judgement, cause)
         message = await self._code_host.message(hosted.id, head)

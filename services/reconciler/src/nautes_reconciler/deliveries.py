@@ -17,6 +17,7 @@ from nautes_reconciler.missed import MissedPushes
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.runs import Done, Starter
 from nautes_runtime.bus import Bus
+from nautes_runtime.tracing import span
 
 
 class Deliveries:
@@ -43,14 +44,17 @@ class Deliveries:
 
     async def handle(self, delivery: Delivery) -> None:
         """Act on a delivery. Raises the failure that decides whether it comes again."""
-        project = await self._declarations.project(delivery.project_id)
+        with span("find project"):
+            project = await self._declarations.project(delivery.project_id)
         if project is None:
             raise Blocked(
                 f"project {delivery.project_id} ({delivery.project}) is not indexed",
                 by=f"project/{delivery.project_id}",
                 what=f"delivery/{delivery.id}",
             )
-        if await self._missed.was_heard(delivery):
+        with span("look for repetition"):
+            heard = await self._missed.was_heard(delivery)
+        if heard:
             await self._decide(delivery, "it was told meanwhile", ())
             return
         if project.name in {names.CONFIG_PROJECT, names.TENANT_PROJECT}:
@@ -70,7 +74,8 @@ class Deliveries:
         await self._decide(delivery, summary, ())
 
     async def _source(self, delivery: Delivery, project: IndexedProject) -> None:
-        snapshot = await self._declarations.snapshot(names.scope("product", project.group))
+        with span("read snapshot"):
+            snapshot = await self._declarations.snapshot(names.scope("product", project.group))
         if snapshot is None:
             raise Blocked(
                 "the product has no valid declarations",
@@ -81,8 +86,9 @@ class Deliveries:
             await self._decide(delivery, f"{project.group} is suspended: {snapshot.suspended}", ())
             return
         catalog = self._declarations.parsed(snapshot)
-        facts = await self._facts.facts(delivery, catalog, project.name)
-        found = match(delivery, catalog, project.name, facts)
+        with span("match"):
+            facts = await self._facts.facts(delivery, catalog, project.name)
+            found = match(delivery, catalog, project.name, facts)
         done = [await self._starter.start(run, delivery) for run in found.runs]
         done += [await self._starter.refresh(refresh) for refresh in found.refreshes]
         await self._record(delivery, names.scope("product", project.group), done)

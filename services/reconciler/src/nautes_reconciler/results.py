@@ -14,6 +14,7 @@ from nautes_domain.reconcile import Outcome
 from nautes_domain.runs import RunPhase, RunState
 from nautes_reconciler.records import Declarations
 from nautes_runtime.bus import Bus
+from nautes_runtime.tracing import remote, span
 
 _STATES: Final = {
     RunPhase.PENDING: CommitState.PENDING,
@@ -63,19 +64,25 @@ class Results:
         late = not replace(run, reported=self._told.get(key, "")).is_news
         if late or not await self._is_ours(key, run):
             return False
+        with span("report run", {"nautes.phase": run.phase.value}, within=remote(run.traceparent)):
+            await self._tell(cluster, run)
+            if await engine.mark_reported(run):
+                self._told[key] = run.phase
+            else:
+                self._told.pop(key, None)
+        return True
+
+    async def _tell(self, cluster: str, run: RunState) -> None:
+        """Show the status, and record that it was shown."""
         wanted = status_of(cluster, run)
         began = self._clock()
         try:
-            already = await self._show(run, wanted)
+            with span("commit status"):
+                already = await self._show(run, wanted)
         except Rejected as refusal:
             await self._record(run, wanted, refusal, self._clock() - began)
             raise
         await self._record(run, wanted, None, self._clock() - began, already=already)
-        if await engine.mark_reported(run):
-            self._told[key] = run.phase
-        else:
-            self._told.pop(key, None)
-        return True
 
     async def _is_ours(self, key: tuple[str, str], run: RunState) -> bool:
         """Hold what a run claims against what is declared, since a pipeline may create runs with any claim.

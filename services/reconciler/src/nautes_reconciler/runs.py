@@ -1,7 +1,7 @@
 """Runs and refreshes that a delivery asks for: done once each, with what became of them."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, Deployer, PipelineEngine
 from nautes_domain.effects import Considered, Result, result_of
@@ -10,6 +10,7 @@ from nautes_domain.failures import Blocked, Failure, Rejected
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.triggers import Refresh, RunToStart
 from nautes_reconciler.records import Declarations
+from nautes_runtime.tracing import header, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,19 @@ class Starter:
         action: Action | None = None
         began = self._clock()
         try:
-            engine = await self._engine_on(run.cluster)
+            with span("reach cluster"):
+                engine = await self._engine_on(run.cluster)
             file = f"{run.repository}/{run.path}"
-            built = engine.build(run.request, await self._source(run, delivery), file=file)
+            with span("read pipeline file"):
+                source = await self._source(run, delivery)
+            with span("build run"):
+                built = engine.build(run.request, source, file=file)
             request = run.request
             ref = Ref(f"kubernetes/{run.cluster}", "PipelineRun", request.name, request.namespace)
             entity = f"ProjectPipelineRuntime/{run.considered.runtime}"
             action = Action(Verb.CREATE, ref, None, built, run.considered.reason, entity)
-            created = await engine.start(request, built)
+            with span("create run", {"nautes.system": ref.system, "nautes.object": str(ref)}):
+                created = await engine.start(replace(request, traceparent=header()), built)
         except Failure as failure:
             await self._refuse(run, delivery, failure)
             seconds = self._clock() - began
@@ -71,7 +77,8 @@ class Starter:
         action = Action(Verb.UPDATE, ref, None, spec, refresh.considered.reason, entity)
         began = self._clock()
         try:
-            asked = await self._deployer.refresh(refresh.application, refresh.commit)
+            with span("refresh application"):
+                asked = await self._deployer.refresh(refresh.application, refresh.commit)
         except Failure as failure:
             seconds = self._clock() - began
             return Done(_ended(refresh.considered, failure), action, failure=failure, seconds=seconds)
@@ -104,7 +111,8 @@ class Starter:
             return
         name, short = f"nautes/{run.considered.runtime}", delivery.source_branch or delivery.revision
         status = CommitStatus(CommitState.FAILED, name, str(failure)[:250], ref=short)
-        await self._code_host.set_status(delivery.project_id, delivery.checkout_sha, status)
+        with span("commit status"):
+            await self._code_host.set_status(delivery.project_id, delivery.checkout_sha, status)
 
 
 def _settled(considered: Considered, *, already: bool) -> Considered:

@@ -18,6 +18,7 @@ import msgspec
 
 from nautes_domain.events import Delivery
 from nautes_domain.failures import Failure
+from nautes_runtime.tracing import span
 from nautes_webhook_gateway import verify
 from nautes_webhook_gateway.bounds import Ignored, Malformed
 from nautes_webhook_gateway.gitlab import Call, normalise
@@ -181,17 +182,24 @@ class Receiver:
         if not credentials.signature:
             secrets = await self._verified(hook, credentials, b"")
         try:
-            body = await self._body(receive, trace)
+            with span("receive"):
+                body = await self._body(receive, trace)
             if secrets is None:
                 secrets = await self._verified(hook, credentials, body)
             call = _call(hook, secrets, credentials, headers, body)
-            if len(body) < _IN_THREAD:
-                return normalise(call, self._now())
-            return await asyncio.to_thread(normalise, call, self._now())
+            with span("normalise"):
+                if len(body) < _IN_THREAD:
+                    return normalise(call, self._now())
+                return await asyncio.to_thread(normalise, call, self._now())
         finally:
             self._buffered -= trace.size
 
     async def _verified(self, hook: str, credentials: verify.Credentials, body: bytes) -> HookSecrets:
+        """Return the secrets that the call was made with, or raise Refusal."""
+        with span("verify"):
+            return await self._made_with(hook, credentials, body)
+
+    async def _made_with(self, hook: str, credentials: verify.Credentials, body: bytes) -> HookSecrets:
         """Return the secrets that the call was made with; looks again once for secrets rotated just now."""
         for renew in (False, True):
             try:
@@ -232,7 +240,8 @@ class Receiver:
 
     async def _stored(self, delivery: Delivery) -> Answer:
         try:
-            where = await self._store.store(delivery)
+            with span("store"):
+                where = await self._store.store(delivery)
         except Failure as failure:
             raise busy(failure.code, "the delivery cannot be stored now") from failure
         status = "duplicate" if where is Stored.DUPLICATE else "stored"

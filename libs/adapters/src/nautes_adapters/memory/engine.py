@@ -8,7 +8,7 @@ from typing import Any
 
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
-from nautes_domain.runs import REPORTED, Marks, Progress, RunState, run_state
+from nautes_domain.runs import REPORTED, TRACEPARENT, Marks, Progress, RunState, run_state
 
 _Key = tuple[str, str]
 
@@ -51,6 +51,8 @@ class MemoryPipelineEngine:
         key = (request.namespace, request.name)
         if key in self.runs:
             return False
+        if request.traceparent:
+            run = {**run, "annotations": {**run["annotations"], TRACEPARENT: request.traceparent}}
         self.runs[key], self._uids[key] = run, str(next(self._count))
         await self._tell(key)
         return True

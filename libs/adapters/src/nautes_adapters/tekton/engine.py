@@ -8,7 +8,7 @@ from nautes_adapters.kubernetes.errors import DENIED
 from nautes_adapters.kubernetes.spaces import role_name
 from nautes_adapters.tekton.following import WINDOW, Following
 from nautes_adapters.tekton.rules import KIND
-from nautes_adapters.tekton.run import build
+from nautes_adapters.tekton.run import build, traced
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Blocked, Rejected
 from nautes_domain.runs import REPORTED, RunState
@@ -35,7 +35,9 @@ class TektonEngine:
         if await self._client.get("ServiceAccount", request.account, request.namespace) is None:
             raise _blocked(request, "the namespace or the account is not there yet")
         try:
-            await self._client.create(run, impersonate=account_user(request.namespace, request.account))
+            await self._client.create(
+                traced(run, request.traceparent), impersonate=account_user(request.namespace, request.account)
+            )
         except AlreadyExists:
             return False
         except Rejected as failure:

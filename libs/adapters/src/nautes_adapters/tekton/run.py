@@ -1,12 +1,17 @@
 """A run object from a pipeline file: what people wrote, with name, place, account and labels forced. Pure."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from nautes_adapters.tekton.rules import API_VERSION, KIND, violations
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
+from nautes_domain.runs import TRACEPARENT
 from nautes_domain.source import Document, parse
+
+SPAN_CONTEXT: Final = "tekton.dev/pipelinerunSpanContext"
+"""A JSON object with the headers of W3C Trace Context."""
 
 _RESERVED: Final = ("nautes.io/", "tekton.dev/", "kubernetes.io/", "k8s.io/", "argocd.argoproj.io/")
 """Labels and annotations that mean something to the platform; those of a file are left out."""
@@ -43,6 +48,20 @@ def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]
             **_task_runs(spec),
         },
     }
+
+
+def traced(run: Mapping[str, Any], traceparent: str) -> Mapping[str, Any]:
+    """Return the run with the trace context that its spans go on with; unchanged if there is none.
+
+    Tekton's annotation is read by Tekton since v0.44 if it is told to trace (Tekton `pkg/reconciler/pipelinerun/tracing.go`);
+    later versions know `deliveryTraceparent` too and prefer this one (Tekton documentation, "Tracing setup").
+    """
+    if not traceparent:
+        return run
+    carrier = json.dumps({"traceparent": traceparent})
+    metadata = run["metadata"]
+    annotations = {**metadata["annotations"], SPAN_CONTEXT: carrier, TRACEPARENT: traceparent}
+    return {**run, "metadata": {**metadata, "annotations": annotations}}
 
 
 def _only(documents: tuple[Document, ...], file: str) -> Document:
