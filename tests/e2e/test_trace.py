@@ -11,14 +11,14 @@ SOURCE = "orchard/apple-api-src"
 CONFIG = "orchard/default.project"
 
 
-def recorded(platform, names, traceparent):
-    """Wait for spans of these names in the trace; return them as (depth, span)."""
+def recorded(platform, wanted, traceparent):
+    """Wait for spans of these services and names in the trace; return them as (depth, span)."""
 
     def there():
         found = spans.of_trace(spans.read(platform.stack.layout.traces), traceparent)
-        return found if set(names) <= {span.name for span in found} else None
+        return found if set(wanted) <= {(span.service, span.name) for span in found} else None
 
-    return spans.tree(platform.until(there, f"the spans {', '.join(names)}"))
+    return spans.tree(platform.until(there, f"the spans {wanted}"))
 
 
 def parents(tree):
@@ -34,13 +34,12 @@ def test_a_push_is_one_tree_from_the_hook_call_to_the_run_and_back(platform):
     notes = run["metadata"]["annotations"]
     traceparent = notes["nautes.io/traceparent"]
     assert json.loads(notes["tekton.dev/pipelinerunSpanContext"]) == {"traceparent": traceparent}
-    tree = recorded(
-        platform, ["commit status", "publish EFFECTS", "request /hooks/gitlab/{hook}"], traceparent
-    )
+    gateway, reconciler = "webhook-gateway", "reconciler"
+    last = [(gateway, "request /hooks/gitlab/{hook}"), (reconciler, "report run")]
+    tree = recorded(platform, last, traceparent)
     assert [span.name for depth, span in tree if depth == 0] == ["request /hooks/gitlab/{hook}"]
     above = parents(tree)
     stream = next(span.name.split()[1] for _, span in tree if span.name.startswith("process DELIVERIES"))
-    gateway, reconciler = "webhook-gateway", "reconciler"
     for span, parent in {
         (gateway, "receive"): "request /hooks/gitlab/{hook}",
         (gateway, "verify"): "request /hooks/gitlab/{hook}",
@@ -72,13 +71,11 @@ def test_a_push_of_declarations_is_followed_into_every_service(platform):
         return f"00-{mine.pop()}-0-01" if mine else None
 
     cause = platform.until(lambda: platform.decision(commit), "the decision")["cause"]["delivery"]
-    tree = recorded(
-        platform,
-        ["judge", "publish WORK", "lock", "assign", "plan", "observe"],
-        platform.until(traced, "a trace"),
-    )
+    services = ("reconciler", "secret-broker")
+    wanted = [(service, name) for service in services for name in ("lock", "plan", "observe", "process WORK")]
+    tree = recorded(platform, wanted, platform.until(traced, "a trace"))
     above = parents(tree)
-    for service in ("reconciler", "secret-broker"):
+    for service in services:
         assert above[service, "process WORK"] == "publish WORK"
         assert above[service, "lock"] == "process WORK"
         assert above[service, "plan"] == "reconcile"

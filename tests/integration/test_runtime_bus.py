@@ -11,7 +11,7 @@ from nautes_domain.effects import Cause, Considered, Decision, Effect, Result, S
 from nautes_domain.events import Delivery, DeliveryKind, Fact, Work
 from nautes_domain.failures import Rejected, Retry
 from nautes_runtime import reading, streams
-from nautes_runtime.bus import Bus
+from nautes_runtime.bus import Bus, traceparent
 from nautes_runtime.dead import DeadMessage
 from nautes_runtime.records import Bucket
 from support.nats import start_nats
@@ -97,6 +97,11 @@ async def test_the_envelope(bus, js):
     assert headers["content-type"] == "application/json"
     version, trace, span, flags = headers["traceparent"].split("-")
     assert (version, len(trace), len(span), flags) == ("00", 32, 16, "01")
+    assert headers["traceparent"] == traceparent(delivery(actor="jörg").cause, headers["ce-id"])
+    assert {name.lower() for name in headers if not name.lower().startswith(("ce-", "nautes-", "nats-"))} == {
+        "content-type",
+        "traceparent",
+    }
 
 
 async def test_what_is_said_twice_is_kept_once(bus):

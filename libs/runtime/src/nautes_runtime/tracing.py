@@ -6,7 +6,8 @@ on the bus as W3C Trace Context (`traceparent`), which every envelope has anyway
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
@@ -32,6 +33,16 @@ ROOT: Final = Context()
 Attributes = Mapping[str, str | int | float | bool]
 End = Callable[[], None]
 
+
+@dataclass(slots=True)
+class _Recording:
+    """Whether this process records. Asked at every step, so it must cost nothing: OpenTelemetry reads the environment."""
+
+    on: bool = False
+
+
+_RECORDING: Final = _Recording()
+_OFF: Final = nullcontext(INVALID_SPAN)
 _TRACER: Final = trace.get_tracer("nautes")
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
@@ -47,26 +58,30 @@ def start(service: str, settings: TelemetrySettings) -> End:
 
     made = provider(service, version("nautes-runtime"), settings)
     trace.set_tracer_provider(made)
+    _RECORDING.on = True
     return made.shutdown
 
 
 def is_on() -> bool:
     """Say whether spans are recorded."""
-    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    return _RECORDING.on
 
 
-@contextmanager
 def span(
     name: str,
     attributes: Attributes | None = None,
     *,
     kind: SpanKind = SpanKind.INTERNAL,
     within: Context | None = None,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Record how long the block takes, below the current span or `within`. What it raises is named by its code only."""
-    if not is_on():
-        yield INVALID_SPAN
-        return
+    return _recorded(name, attributes, kind, within) if _RECORDING.on else _OFF
+
+
+@contextmanager
+def _recorded(
+    name: str, attributes: Attributes | None, kind: SpanKind, within: Context | None
+) -> Iterator[Span]:
     with _TRACER.start_as_current_span(
         name, within, kind, attributes, record_exception=False, set_status_on_exception=False
     ) as current:
@@ -102,7 +117,7 @@ class Consuming:
     """The span of one message from being taken to being settled; the current one until then."""
 
     def __init__(self, headers: Mapping[str, str], consumer: Consumer, queued: float, attempts: int) -> None:
-        self._on = is_on()
+        self._on = _RECORDING.on
         if not self._on:
             return
         parent = remote(headers.get("traceparent", ""))
