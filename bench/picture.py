@@ -52,9 +52,12 @@ def rows(found: list[spans.Span]) -> list[Row]:
     run = next(span for span in found if span.name == RUN)
     handled = next(span for span in found if span.name.startswith("process DELIVERIES"))
     stored = next(span for span in found if span.id == handled.parent)
-    # Once the delivery is stored the run waits for the bus, not for the gateway, which still answers the call.
+    # The server stores the delivery before the gateway knows: from then on the run waits for the bus, and no longer
+    # for the gateway, which takes the confirmation and answers the call.
+    waited = int(float(handled.attributes["nautes.queue_seconds"]) * 1e9)
+    arrived = min(max(handled.start - waited, stored.start), handled.start)
     path = [
-        replace(one, end=min(one.end, stored.end)) if one.service == stored.service else one for one in found
+        replace(one, end=min(one.end, arrived)) if one.service == stored.service else one for one in found
     ]
     own = spans.own_times(path, begin, run.end)
     total = (run.end - begin) / 1e6
@@ -65,8 +68,8 @@ def rows(found: list[spans.Span]) -> list[Row]:
     drawn: list[Row] = []
     for depth, span in tree:
         if span is handled:
-            waited = own.get(spans.IDLE, 0)
-            drawn.append(bar(depth, "wait on the bus", "bus", stored.end, span.start, waited))
+            own_wait = own.get(spans.IDLE, 0)
+            drawn.append(bar(depth, "wait on the bus", "bus", arrived, span.start, own_wait))
         title = TITLES.get(span.name) or span.name.replace("process", "handle").replace(
             "publish", "publish to"
         )
