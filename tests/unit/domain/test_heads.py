@@ -63,6 +63,18 @@ def test_what_is_told_between_two_looks_is_not_missed():
     assert heads.was_heard(known, delivered(deleted("idea")))
 
 
+def test_what_was_found_is_outdated_by_anything_that_was_heard_since():
+    """Deliveries may wait on the bus while two looks pass; those behind them must not be acted upon twice."""
+    known = heads.first_look(stands(main=OLD))
+    found = delivered(push(before=OLD, after=NEW))
+    assert not heads.was_heard(known, found)
+    assert heads.was_heard(heads.heard(known, delivered(push(before=OLD, after=TAG))), found)
+    assert heads.was_heard(heads.heard(known, delivered(deleted("main"))), found)
+    made = delivered(push(before="0" * len(OLD), after=NEW))
+    assert not heads.was_heard(heads.first_look({}), made)
+    assert heads.was_heard(known, made)
+
+
 def test_only_pushes_move_refs():
     known = heads.first_look(stands(main=OLD))
     assert heads.heard(known, delivered(merge_request())) == known

@@ -103,9 +103,12 @@ def heard(known: Heads, delivery: Delivery) -> Heads:
 
 
 def was_heard(known: Heads, delivery: Delivery) -> bool:
-    """Say whether a ref stands where a delivery takes it already."""
-    stands = known.seen.get(delivery.ref)
-    return stands is None if delivery.deletes else stands == delivery.after
+    """Say whether we were told of a ref after it was found to have moved.
+
+    What was found holds only while the ref stands where it stood then. Anything heard since, be it the very push
+    or a later one, had its own delivery; what is still missing is found by the next looks, from where we stand.
+    """
+    return known.seen.get(delivery.ref, _nothing(delivery.before)) != delivery.before
 
 
 def _nothing(like: str) -> str:
