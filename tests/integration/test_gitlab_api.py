@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from nautes_adapters.gitlab import GitLabCodeHost, GitLabSpace
+from nautes_adapters.gitlab import GitLabCodeHost, GitLabLostCalls, GitLabSpace
 from nautes_adapters.gitlab.api import GitLabApi
 from nautes_domain.capabilities import CommitState, CommitStatus
 from nautes_domain.failures import Rejected, Retry
@@ -260,3 +260,27 @@ async def test_a_project_that_another_replica_made_meanwhile_is_taken_as_made(se
     await space.apply(Action(Verb.CREATE, ref, None, spec, "declared"))
     assert [verb for verb, _, _ in server.asked] == ["GET", "GET", "POST", "GET"]
     await space.close()
+
+
+async def test_a_lost_call_is_found_behind_many_others(server):
+    """GitLab's own page has 20 rows: on a busy project a call that was lost a second ago is not on it."""
+    hook = {"id": 3, "url": "https://gateway.example/hooks/gitlab/acme.apples"}
+    attempts = [
+        {
+            "id": number,
+            "url": hook["url"],
+            "response_status": "202" if number > 1 else "internal error",
+            "request_headers": {"Idempotency-Key": f"key-{number}"},
+        }
+        for number in range(60, 0, -1)
+    ]
+    server.answers["/projects/7/hooks"] = (200, {}, json.dumps([hook]).encode())
+    server.answers["/projects/7/hooks/3/events"] = (200, {}, json.dumps(attempts).encode())
+    server.answers["/projects/7/hooks/3/events/1/resend"] = (201, {}, b'{"response_status": 202}')
+    calls = GitLabLostCalls(server.url, TOKEN, gateway_url="https://gateway.example")
+    try:
+        assert await calls.resend(7) == 1
+    finally:
+        await calls.close()
+    assert any("/hooks/3/events?" in path and "per_page=100" in path for _, path, _ in server.asked)
+    assert server.asked[-1][:2] == ("POST", "/api/v4/projects/7/hooks/3/events/1/resend")

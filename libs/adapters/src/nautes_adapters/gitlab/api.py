@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -18,6 +19,8 @@ T = TypeVar("T")
 Json = Mapping[str, Any]
 """One object of GitLab's REST API v4."""
 
+PAGE: Final = 100
+"""Rows of a page; the most that GitLab gives."""
 PARALLEL: Final = 8
 """Requests in flight per client; also the size of its connection pool."""
 
@@ -49,7 +52,6 @@ class GitLabApi:
             url,
             private_token=token,
             timeout=timeout,
-            per_page=100,
             keep_base_url=True,
             backend=_StrictBackend,
             session=session,
@@ -71,7 +73,7 @@ class GitLabApi:
         """Return all pages of a list, an empty list if its parent does not exist (404)."""
         try:
             found: Any = await self._call(
-                path, lambda: self._client.http_list(path, query_data=query, get_all=True)
+                path, lambda: self._client.http_list(path, query_data=_paged(query), get_all=True)
             )
         except Refused as refused:
             if refused.status == 404:
@@ -79,12 +81,15 @@ class GitLabApi:
             raise
         return [_object(row, path) for row in found]
 
-    async def newest(self, path: str, /, **query: Any) -> list[Json]:
-        """Return the first page of a list, at most 100 rows; an empty list if its parent does not exist (404)."""
+    async def newest(self, path: str, most: int, /, **query: Any) -> list[Json]:
+        """Return the first rows of a list, at most `most`; an empty list if its parent does not exist (404)."""
+
+        def fetch() -> list[Any]:
+            rows = self._client.http_list(path, query_data=_paged(query), iterator=True)
+            return list(islice(rows, most))
+
         try:
-            found: Any = await self._call(
-                path, lambda: self._client.http_list(path, query_data=query, get_all=False)
-            )
+            found = await self._call(path, fetch)
         except Refused as refused:
             if refused.status == 404:
                 return []
@@ -146,6 +151,11 @@ class GitLabApi:
                 return await in_thread(function)
             except (gitlab.GitlabError, requests.RequestException, Throttled) as error:
                 raise failure_of(error, what=f"gitlab{what}", secret=secret) from None
+
+
+def _paged(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for the largest pages. The client's own setting counts for its managers only, not for paths."""
+    return {"per_page": PAGE, **query}
 
 
 def quoted(path: str) -> str:

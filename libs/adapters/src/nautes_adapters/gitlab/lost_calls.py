@@ -6,6 +6,8 @@ from typing import Final
 from nautes_adapters.gitlab import marks
 from nautes_adapters.gitlab.api import GitLabApi, Json
 
+MOST: Final = 500
+"""Newest attempts of a hook that are looked at: more than a busy project has between two looks."""
 ATTEMPTS: Final = 5
 """Calls of one event, the first one included, after which it is given up."""
 
@@ -29,7 +31,7 @@ class GitLabLostCalls:
             if not str(hook["url"]).startswith(self._prefix):
                 continue
             path = f"/projects/{project_id:d}/hooks/{hook['id']}/events"
-            for event in lost(await self._api.newest(path), str(hook["url"])):
+            for event in lost(await self._api.newest(path, MOST), str(hook["url"])):
                 await self._api.post(f"{path}/{event}/resend", {})
                 count += 1
         return count
