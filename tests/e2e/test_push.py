@@ -276,7 +276,7 @@ def test_an_emptied_repository_deletes_nothing_until_that_is_confirmed(platform)
     copy = platform.story.clone(CONFIG)
     files = {
         str(path.relative_to(copy.folder)): path.read_text()
-        for folder in ("projects", "envs", "code-repos", "runtimes")
+        for folder in ("projects", "envs", "code-repos", "runtimes", "artifact-repos")
         for path in (copy.folder / folder).rglob("*.yaml")
     }
     commit = platform.push(CONFIG, dict.fromkeys(files), "Empty everything")

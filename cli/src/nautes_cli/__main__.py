@@ -5,6 +5,7 @@ import typer
 from nautes_cli import inspect, local, trigger
 from nautes_cli.console import EXIT_CODES
 from nautes_cli.demo.command import demo
+from nautes_cli.lint import HELP, lint
 from nautes_cli.schema import schema
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 # Groups and commands, in the order of `nautes --help`. A module imports what is slow inside its commands.
 app.command(epilog=EXIT_CODES)(inspect.status)
 app.command(epilog=EXIT_CODES)(inspect.trace)
+app.command(epilog=HELP)(lint)
 app.command(epilog=EXIT_CODES)(schema)
 app.command(epilog=EXIT_CODES)(demo)
 app.add_typer(trigger.app, name="trigger")

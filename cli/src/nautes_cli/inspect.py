@@ -110,7 +110,7 @@ def _show_status(found: Sequence[Mapping[str, Any]]) -> None:
     )
     for scope in found:
         for one in scope["services"]:
-            for bad in one["violations"]:
+            for bad in (*one["violations"], *one.get("warnings", ())):
                 where = f"{bad['file']}:{bad['line']} {bad['kind']}/{bad['name']} {bad['field']}"
                 fix = f"; {bad['fix']}" if bad["fix"] else ""
                 say(f"{where}: {bad['message']} [{bad['rule']}]{fix}")

@@ -94,7 +94,7 @@ def _code(found: Any) -> str:
 
 def _catalog(product: str, folder: Path) -> "ProductCatalog":
     from nautes_domain.catalog import TenantCatalog, read_product  # noqa: PLC0415
-    from nautes_domain.validation import Setting, product_violations  # noqa: PLC0415
+    from nautes_domain.validation import BY_TENANT, Setting, judge  # noqa: PLC0415
 
     tree = {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -103,9 +103,9 @@ def _catalog(product: str, folder: Path) -> "ProductCatalog":
         if path.is_file() and not path.is_symlink()
     }
     catalog, problems = read_product(product, tree)
-    # Which clusters there are, only the tenant's declarations say.
-    rules = product_violations(Setting(catalog, TenantCatalog()))
-    problems = problems or tuple(one for one in rules if one.rule != "E2")
+    # Which clusters and providers there are, only the tenant's declarations say.
+    verdict = judge(Setting(catalog, TenantCatalog()), problems, leave_out=BY_TENANT)
+    problems = verdict.violations
     for problem in problems:
         say(str(problem))
     if problems:

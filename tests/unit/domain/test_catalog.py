@@ -17,7 +17,7 @@ def test_the_examples_are_read_completely():
     assert set(catalog.pipelines) == {"apple-ci"}
     assert set(catalog.deployments) == {"apple-test"}
     assert set(catalog.bindings) == {"lend-to-web"}
-    assert len(list(catalog.entities())) == 10
+    assert len(list(catalog.entities())) == 12
 
 
 def test_a_field_that_is_not_known_is_refused_with_file_and_line():

@@ -18,7 +18,7 @@ def test_a_valid_tree_says_how_many_entities_it_holds():
     judgement = judge()
     assert judgement.violations == ()
     assert judgement.status.state is CommitState.SUCCESS
-    assert judgement.status.description == "10 entities are valid"
+    assert judgement.status.description == "12 entities are valid"
     assert not judging.judge_tenant("acme", tree("management")).violations
 
 

@@ -93,6 +93,10 @@ class TenantCatalog:
         yield from self.clusters.values()
         yield from self.products.values()
 
+    def without(self, kind: str, name: str) -> "TenantCatalog":
+        """Return the catalog after an entity was deleted."""
+        return _tenant(_others(self.entities(), kind, name), [])
+
     @property
     def reserved_namespaces(self) -> frozenset[str]:
         """Namespaces that the tenant keeps from all products."""
@@ -126,29 +130,40 @@ class ProductCatalog:
         yield from self.project_artifact_repos.values()
         yield from self.runtimes()
 
+    def without(self, kind: str, name: str) -> "ProductCatalog":
+        """Return the catalog after an entity was deleted."""
+        return _product(self.product, _others(self.entities(), kind, name), [], laid_out=self.laid_out)
+
     def runtimes(self) -> Iterator[Declared[ProjectPipelineRuntime] | Declared[DeploymentRuntime]]:
         """Yield all runtimes, pipelines first."""
         yield from self.pipelines.values()
         yield from self.deployments.values()
 
 
-def read_tenant(tree: Tree) -> tuple[TenantCatalog, tuple[Violation, ...]]:
+def read_tenant(tree: Tree, root: str = "") -> tuple[TenantCatalog, tuple[Violation, ...]]:
     """Return what the tenant's repository declares, and everything that is wrong with its files.
 
-    Files outside of our folders are none of our business: component manifests lie there.
+    Files outside of our folders are none of our business: component manifests lie there. `root` is the
+    folder of the repository, with a slash at its end, where paths do not start in the repository.
     """
-    ours = {path: text for path, text in tree.items() if any(rule.match(path) for rule, _ in _TENANT_LAYOUT)}
-    found, problems = _read(ours, _TENANT_LAYOUT)
+    start = len(root)
+    ours = {
+        path: text
+        for path, text in tree.items()
+        if any(rule.match(path[start:]) for rule, _ in _TENANT_LAYOUT)
+    }
+    found, problems = _read(ours, _TENANT_LAYOUT, start)
     catalog = _tenant(found, problems)
     return catalog, tuple(sorted(problems))
 
 
-def read_product(product: str, tree: Tree) -> tuple[ProductCatalog, tuple[Violation, ...]]:
+def read_product(product: str, tree: Tree, root: str = "") -> tuple[ProductCatalog, tuple[Violation, ...]]:
     """Return what a product declares, and everything that is wrong with its files.
 
     A file at a place that the layout does not know is a violation (rule T1): it would be dead otherwise.
+    `root` is the folder of the repository, as for `read_tenant`.
     """
-    found, problems = _read(tree, _PRODUCT_LAYOUT)
+    found, problems = _read(tree, _PRODUCT_LAYOUT, len(root))
     catalog = _product(product, found, problems)
     return catalog, tuple(sorted(problems))
 
@@ -201,13 +216,17 @@ def _product(
     )
 
 
-def _read(tree: Tree, layout: _Layout) -> tuple[list[Declared[Any]], list[Violation]]:
+def _others(found: Iterable[Declared[Any]], kind: str, name: str) -> Iterator[Declared[Any]]:
+    return (one for one in found if (one.manifest.kind, one.manifest.name) != (kind, name))
+
+
+def _read(tree: Tree, layout: _Layout, start: int = 0) -> tuple[list[Declared[Any]], list[Violation]]:
     found: list[Declared[Any]] = []
     problems: list[Violation] = []
     for path in sorted(tree):
-        if not path.endswith((".yaml", ".yml")) or _IGNORED.match(path):
+        if not path.endswith((".yaml", ".yml")) or _IGNORED.match(path[start:]):
             continue
-        allowed = next((kinds for rule, kinds in layout if rule.match(path)), None)
+        allowed = next((kinds for rule, kinds in layout if rule.match(path[start:])), None)
         if allowed is None:
             fix = "move it to projects/, envs/, code-repos/, runtimes/ or artifact-repos/"
             problems.append(Violation(path, 1, "file", "", "", "T1", "no entity is expected here", fix))

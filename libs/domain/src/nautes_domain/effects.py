@@ -1,5 +1,6 @@
 """What was done and why: effect records, decision records, status records. Values only; nobody publishes here."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -118,6 +119,8 @@ class Status(Record):
     code: str = ""
     message: str = ""
     violations: tuple[ViolationRecord, ...] = ()
+    warnings: tuple[ViolationRecord, ...] = ()
+    """What was taken in and is probably not meant."""
     written: int = 0
     unchanged: int = 0
 
@@ -134,13 +137,17 @@ def result_of(failure: Failure | None) -> Result:
 
 def violations_of(failure: Failure | None) -> tuple[ViolationRecord, ...]:
     """Return the violations that a failure carries, for the wire."""
-    found: tuple[Violation, ...] = failure.violations if isinstance(failure, Rejected) else ()
+    return records_of(failure.violations) if isinstance(failure, Rejected) else ()
+
+
+def records_of(violations: Iterable[Violation]) -> tuple[ViolationRecord, ...]:
+    """Return violations for the wire."""
     return tuple(
         ViolationRecord(
             file=one.file, line=one.line, kind=one.kind, name=one.name,
             field=one.field, rule=one.rule, message=one.message, fix=one.fix,
         )
-        for one in found
+        for one in violations
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from nautes_domain import names
 from nautes_domain.capabilities import CodeHost
 from nautes_domain.catalog import Tree
-from nautes_domain.effects import Cause, Result, Status, violations_of
+from nautes_domain.effects import Cause, Result, Status, records_of, violations_of
 from nautes_domain.events import Fact, Work
 from nautes_domain.failures import Blocked, Rejected
 from nautes_domain.snapshot import TENANT_KEY, IndexedProject, Snapshot
@@ -67,7 +67,7 @@ class Declaring:
             with span("read declarations"):
                 tree = await self._code_host.tree(hosted.id, head)
             with span("judge"):
-                judgement = await self._judge(scope, tree)
+                judgement = await self._judge(scope, tree, before)
         except Rejected as refused:  # a link out of the tree, too large a tree: nobody's file is to be read
             tree, judgement = {}, judging.unreadable(refused)
         with span("commit status"):
@@ -89,12 +89,15 @@ class Declaring:
         await self._tell(snapshot, judgement)
         return f"{len(judgement.entities)} entities of {project.path} at {head[:8]} are valid"
 
-    async def _judge(self, scope: str, tree: Tree) -> Judgement:
+    async def _judge(self, scope: str, tree: Tree, before: Snapshot | None = None) -> Judgement:
+        products = await self._declarations.products()
         if scope == TENANT_KEY:
-            return judging.judge_tenant(self._tenant, tree)
+            until_now = await self._declarations.tenant() if before else None
+            return judging.judge_tenant(self._tenant, tree, until_now, products)
         _, product = names.split_scope(scope)
-        claims = judging.foreign_claims(product, (await self._declarations.products()).values())
-        return judging.judge_product(product, tree, await self._declarations.tenant(), claims)
+        claims = judging.foreign_claims(product, products.values())
+        tenant = await self._declarations.tenant()
+        return judging.judge_product(product, tree, tenant, claims, products.get(product) if before else None)
 
     async def _refuse(self, scope: str, commit: str, judgement: Judgement, cause: Cause) -> None:
         count = len(judgement.violations)
@@ -146,6 +149,7 @@ class Declaring:
             commit=snapshot.commit,
             result=Result.DONE,
             message=f"{len(judgement.entities)} entities are valid",
+            warnings=records_of(judgement.warnings),
         )
         await self._declarations.status.put(f"declarations.{scope}", status)
         await self.ask(scope, f"commit {snapshot.commit[:8]} was taken in", cause)

@@ -6,11 +6,15 @@ from typing import Final
 
 from nautes_domain import names
 from nautes_domain.capabilities import Deployer, Deployment, ReadKey, Space, TenantSpace
-from nautes_domain.catalog import ProductCatalog, TenantCatalog
+from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog
+from nautes_domain.manifests import CodeRepo
 from nautes_domain.plan import Ref, State, Wanted, merged
 
 HOOK_EVENTS: Final = ("push_events", "tag_push_events")
 """What every hook subscribes to; more of GitLab's events come with the runtimes that listen to them."""
+
+PRIVATE: Final = "private"
+"""Who sees a group or project if nothing else is declared: its members only."""
 
 SecretVersions = Mapping[str, int]
 """Version of the secret of each hook, by hook id; absent while it was not issued."""
@@ -56,8 +60,8 @@ def repositories(catalog: ProductCatalog) -> Iterator[tuple[str, str]]:
 
 
 def events_of(catalog: ProductCatalog, repository: str) -> Iterable[str]:
-    """Return what the hook of a repository subscribes to: pushes, and what any runtime wants to hear of it."""
-    wanted = set(HOOK_EVENTS)
+    """Return what a repository's hook subscribes to: pushes, what it lists, and what any runtime wants to hear."""
+    wanted = {*HOOK_EVENTS, *catalog.repos[repository].manifest.events}
     for declared in catalog.pipelines.values():
         for source in declared.manifest.spec.event_sources:
             if source.gitlab is not None and source.gitlab.repo_name == repository:
@@ -74,7 +78,11 @@ def tenant_state(
         entity = f"Tenant/{tenant}" if group == tenant else f"Product/{group}"
         because = f"{entity} needs a place for its declarations"
         ref = Ref("gitlab", "Group", group)
-        states.append({ref: Wanted({"visibility": "private"}, because, entity)})
+        product = catalog.products.get(group)
+        shown = (
+            product.manifest.spec.git.gitlab.visibility if product and product.manifest.spec.git else PRIVATE
+        )
+        states.append({ref: Wanted({"visibility": shown}, because, entity)})
         states.append(_hosted(group, project, addresses, versions, (entity, because)))
     return merged(states)
 
@@ -97,6 +105,7 @@ def product_state(
             versions,
             (f"CodeRepo/{place[1]}", f"CodeRepo/{place[1]} is declared"),
             events_of(catalog, place[1]),
+            _visibility(catalog.repos[place[1]]),
         )
         for place in repositories(catalog)
     ]
@@ -114,6 +123,7 @@ def _hosted(
     versions: SecretVersions,
     reason: tuple[str, str],
     events: Iterable[str] = HOOK_EVENTS,
+    visibility: str = PRIVATE,
 ) -> State:
     entity, because = reason
     hook = names.hook_id(group, project)
@@ -124,12 +134,17 @@ def _hosted(
     }
     return {
         Ref("gitlab", "Project", project, group): Wanted(
-            {"visibility": "private", "initialize": True}, because, entity
+            {"visibility": visibility, "initialize": True}, because, entity
         ),
         Ref("gitlab", "Hook", hook, names.project_path(group, project)): Wanted(
             hook_spec, f"pushes to {group}/{project} must be heard", entity
         ),
     }
+
+
+def _visibility(repo: Declared[CodeRepo]) -> str:
+    place = repo.manifest.spec.git
+    return place.gitlab.visibility if place else PRIVATE
 
 
 def spaces_of(catalog: ProductCatalog) -> Iterable[Space]:

@@ -8,7 +8,7 @@ from nautes_domain import names
 from nautes_domain.capabilities import CommitState, CommitStatus
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog, Tree, read_product, read_tenant
 from nautes_domain.failures import Rejected, Violation
-from nautes_domain.validation import Claims, Setting, claims_of, product_violations, tenant_violations
+from nautes_domain.validation import Claims, Setting, TenantSetting, claims_of, judge
 
 DELETIONS_TRAILER: Final = "nautes-allow-deletions: all"
 STATUS_NAME: Final = "nautes/declarations"
@@ -21,12 +21,16 @@ class Judgement:
     violations: tuple[Violation, ...]
     entities: Mapping[str, str]
     """Digest of each entity's content by `Kind/name`."""
+    warnings: tuple[Violation, ...] = ()
+    """What is allowed, and probably not meant."""
 
     @property
     def status(self) -> CommitStatus:
         """What people see beside the commit."""
         if not self.violations:
             words = f"{len(self.entities)} entities are valid"
+            if self.warnings:
+                words = f"{words}, {len(self.warnings)} doubtful: {self.warnings[0]}"[:250]
             return CommitStatus(CommitState.SUCCESS, STATUS_NAME, words)
         more = f" (and {len(self.violations) - 1} more)" if len(self.violations) > 1 else ""
         words = f"{self.violations[0]}"
@@ -39,19 +43,25 @@ def unreadable(refused: Rejected) -> Judgement:
     return Judgement(refused.violations or (whole,), {})
 
 
-def judge_tenant(tenant: str, tree: Tree) -> Judgement:
-    """Judge the tenant's repository."""
+def judge_tenant(
+    tenant: str,
+    tree: Tree,
+    before: TenantCatalog | None = None,
+    products: Mapping[str, ProductCatalog] | None = None,
+) -> Judgement:
+    """Judge the tenant's repository; `products` say who uses what, `before` what was declared until now."""
     catalog, problems = read_tenant(tree)
-    found = (*problems, *tenant_violations(catalog, tenant))
-    declared: tuple[Declared[Any], ...] = (*catalog.clusters.values(), *catalog.products.values())
-    return Judgement(tuple(sorted(set(found))), _digests(declared))
+    verdict = judge(TenantSetting(catalog, tenant, before, products or {}), problems)
+    return Judgement(verdict.violations, _digests(catalog.entities()), verdict.warnings)
 
 
-def judge_product(product: str, tree: Tree, tenant: TenantCatalog, claims: Claims) -> Judgement:
-    """Judge a product's repository. References are judged only when every file can be read at all."""
+def judge_product(
+    product: str, tree: Tree, tenant: TenantCatalog, claims: Claims, before: ProductCatalog | None = None
+) -> Judgement:
+    """Judge a product's repository; `before` is what it declared until now."""
     catalog, problems = read_product(product, tree)
-    found = problems or product_violations(Setting(catalog, tenant, claims))
-    return Judgement(tuple(sorted(set(found))), _digests(catalog.entities()))
+    verdict = judge(Setting(catalog, tenant, claims, before), problems)
+    return Judgement(verdict.violations, _digests(catalog.entities()), verdict.warnings)
 
 
 def foreign_claims(product: str, catalogs: Iterable[ProductCatalog]) -> Claims:
