@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MODULES = ("bench.gateway", "bench.pushes", "bench.rates")
+MODULES = ("bench.gateway", "bench.pushes", "bench.rates", "bench.lint")
 
 for module in MODULES:
     print(f"== {module}", flush=True)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from nautes_cli.console import ExitCode, Output, OutputOption, fail, say, show_json, show_table
-from nautes_domain.names import CONFIG_PROJECT
 
 if TYPE_CHECKING:
     from nautes_domain.bundle import Bundle, Judged
@@ -93,6 +92,8 @@ def collect(paths: Iterable[Path]) -> "tuple[Mapping[str, bytes], list[Violation
 
 def _is_repository(folder: Path) -> bool:
     """Say whether a folder is a checkout, and not just one that has a folder `projects` in it."""
+    from nautes_domain.names import CONFIG_PROJECT  # noqa: PLC0415 - the models are slow to import
+
     signs = (folder / ".git", folder / "production", folder / "nautes" / "overlays")
     return folder.resolve().name == CONFIG_PROJECT or any(sign.exists() for sign in signs)
 
