@@ -271,6 +271,23 @@ def test_a_cluster_that_is_withdrawn_starts_nothing_more(platform):
     platform.until(lambda: platform.runs_of(commit), "the run")
 
 
+def test_a_cluster_that_a_product_stands_on_is_not_removed_and_the_product_is_named(platform):
+    before = platform.inventory()
+    cluster = "nautes/overlays/production/clusters/build-east.yaml"
+    tenant = f"{platform.described.tenant}/management"
+    text = platform.text(tenant, cluster)
+    commit = platform.push(tenant, {cluster: None}, "Is anyone using this?")
+    beside = platform.until(
+        lambda: platform.commit_statuses(tenant, commit).get("nautes/declarations"), "the verdict"
+    )
+    assert beside["status"] == "failed"
+    assert "orchard: ProjectPipelineRuntime/apple-ci" in beside["description"]
+    assert "[C14]" in beside["description"]
+    assert platform.inventory() == before
+    platform.push(tenant, {cluster: text}, "Somebody is")
+    wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
+
+
 def test_an_emptied_repository_deletes_nothing_until_that_is_confirmed(platform):
     before = platform.inventory()
     copy = platform.story.clone(CONFIG)

@@ -92,7 +92,7 @@ class Declaring:
     async def _judge(self, scope: str, tree: Tree, before: Snapshot | None = None) -> Judgement:
         products = await self._declarations.products()
         if scope == TENANT_KEY:
-            until_now = await self._declarations.tenant() if before else None
+            until_now = await self._declarations.tenant_until_now() if before else None
             return judging.judge_tenant(self._tenant, tree, until_now, products)
         _, product = names.split_scope(scope)
         claims = judging.foreign_claims(product, products.values())

@@ -3,16 +3,10 @@
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
-from nautes_domain.catalog import ProductCatalog, TenantCatalog
+from nautes_domain.catalog import ProductCatalog, TenantCatalog, read_product, read_tenant
 from nautes_domain.effects import Status
-from nautes_domain.snapshot import (
-    TENANT_KEY,
-    IndexedProject,
-    Snapshot,
-    product_catalog,
-    project_key,
-    tenant_catalog,
-)
+from nautes_domain.failures import Rejected, Violation
+from nautes_domain.snapshot import TENANT_KEY, IndexedProject, Snapshot, project_key
 
 T = TypeVar("T")
 
@@ -46,34 +40,58 @@ class Declarations:
         self.desired = desired
         self.index = index
         self.status = status
-        self._parsed: dict[str, tuple[str, ProductCatalog]] = {}
-        self._tenant = ("", TenantCatalog())
+        self._products: dict[str, tuple[str, ProductCatalog, tuple[Violation, ...]]] = {}
+        self._tenant: tuple[str, TenantCatalog, tuple[Violation, ...]] = ("", TenantCatalog(), ())
 
     async def snapshot(self, scope: str) -> Snapshot | None:
         """Return the last good snapshot of a scope."""
         return await self.desired.get(scope)
 
     async def tenant(self) -> TenantCatalog:
-        """Return what the tenant declares; nothing before its first valid commit."""
+        """Return what the tenant declares; nothing before its first valid commit. Raises Rejected as `parsed` does."""
+        catalog, problems = await self._read_tenant()
+        if problems:
+            raise _no_longer_valid(TENANT_KEY, problems)
+        return catalog
+
+    async def tenant_until_now(self) -> TenantCatalog:
+        """Return what can be read of the tenant's last good declarations: what a new commit is compared with."""
+        catalog, _ = await self._read_tenant()
+        return catalog
+
+    async def _read_tenant(self) -> tuple[TenantCatalog, tuple[Violation, ...]]:
         snapshot = await self.desired.get(TENANT_KEY)
         if snapshot is None:
-            return TenantCatalog()
+            return TenantCatalog(), ()
         if self._tenant[0] != snapshot.commit:
-            self._tenant = (snapshot.commit, tenant_catalog(snapshot))
-        return self._tenant[1]
+            self._tenant = (snapshot.commit, *read_tenant(snapshot.files))
+        return self._tenant[1:]
 
     def parsed(self, snapshot: Snapshot) -> ProductCatalog:
-        """Return the catalog of a product snapshot."""
-        known = self._parsed.get(snapshot.scope)
+        """Return the catalog of a product snapshot. Raises Rejected if a file is not valid after all.
+
+        That happens when rules became stricter since it was taken in: nothing is done by halves then.
+        """
+        catalog, problems = self._read_product(snapshot)
+        if problems:
+            raise _no_longer_valid(snapshot.scope, problems)
+        return catalog
+
+    def _read_product(self, snapshot: Snapshot) -> tuple[ProductCatalog, tuple[Violation, ...]]:
+        known = self._products.get(snapshot.scope)
         if known is None or known[0] != snapshot.commit:
-            known = (snapshot.commit, product_catalog(snapshot))
-            self._parsed[snapshot.scope] = known
-        return known[1]
+            known = (snapshot.commit, *read_product(snapshot.name, snapshot.files))
+            self._products[snapshot.scope] = known
+        return known[1:]
 
     async def products(self) -> Mapping[str, ProductCatalog]:
-        """Return the catalogs of all products that have valid declarations."""
+        """Return what can be read of the last good declarations of every product.
+
+        These are facts for judging others, such as who holds a namespace: one product's file that is not
+        valid any more neither blocks the others nor gives up what the rest of its files hold.
+        """
         found = await self.desired.items("product_")
-        return {snapshot.name: self.parsed(snapshot) for _, snapshot in found}
+        return {snapshot.name: self._read_product(snapshot)[0] for _, snapshot in found}
 
     async def project(self, project_id: int) -> IndexedProject | None:
         """Return who a project is, by its id on the code host."""
@@ -83,3 +101,7 @@ class Declarations:
         """Return every known project by group and name."""
         found = await self.index.items("project_")
         return {(project.group, project.name): project for _, project in found}
+
+
+def _no_longer_valid(scope: str, problems: tuple[Violation, ...]) -> Rejected:
+    return Rejected("the stored snapshot is not valid", problems, what=scope, code="bad-snapshot")
