@@ -119,6 +119,31 @@ def test_broken_declarations_change_nothing_and_every_violation_is_reported(plat
     wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
 
 
+def test_one_broken_entity_blocks_no_other_and_stays_as_it_was(platform):
+    before = platform.inventory()
+    runtime, another = "runtimes/apple-test.yaml", "runtimes/apple-more.yaml"
+    text = platform.text(CONFIG, runtime)
+    more = text.replace("apple-test", "apple-more").replace("apple-deployer", "apple-other")
+    broken = text.replace("environment: test", "environment: nowhere")
+    changes = {runtime: broken, another: more.replace("overlays/test", "overlays/production")}
+    commit = platform.push(CONFIG, changes, "One good, one broken")
+    namespace = "/api/v1/namespaces/apple-more"
+    platform.until(lambda: platform.systems.kubernetes("run-east", namespace), "what was not broken")
+
+    def refused():
+        status = platform.status("orchard", "declarations")
+        return status if status and status["commit"] == commit and status["result"] == "rejected" else None
+
+    status = platform.until(refused, "the refusal")
+    assert {(one["rule"], one["file"]) for one in status["violations"]} == {("D2", runtime), ("D8", runtime)}
+    assert f"last valid states stay of {runtime}" in status["message"]
+    assert platform.commit_statuses(CONFIG, commit)["nautes/declarations"]["status"] == "failed"
+    assert before.items() <= platform.inventory().items()
+    platform.push(CONFIG, {runtime: text, another: None}, "Mend it, and give the other up")
+    platform.until(lambda: platform.inventory().keys() == before.keys(), "everything being as before")
+    wait_until(lambda: settled(platform), timeout=30, what="every scope being done")
+
+
 def test_a_link_in_the_tree_of_declarations_is_refused_as_a_whole(platform):
     copy = platform.story.clone(CONFIG)
     link = copy.folder / "envs" / "elsewhere.yaml"

@@ -33,7 +33,7 @@ Files = Annotated[Mapping[str, bytes], BeforeValidator(_unpack), PlainSerializer
 
 
 class Snapshot(Record):
-    """The declarations of one scope at one commit: valid as a whole, or they would not be here."""
+    """The declarations of one scope at one commit, less what is broken in it: valid as a whole, or they would not be here."""
 
     scope: str
     """`tenant` or `product_<name>`."""
@@ -44,6 +44,8 @@ class Snapshot(Record):
     files: Files = Field(repr=False)
     deletions_allowed: bool = False
     """The commit confirms that it removes much (trailer `Nautes-Allow-Deletions: all`)."""
+    held: tuple[str, ...] = ()
+    """Files that the commit changed and broke: they stand here as they were last good, or not at all."""
     suspended: str = ""
     """Why nothing may be started from it, though it was valid when it was pushed: a cluster was withdrawn, …"""
 

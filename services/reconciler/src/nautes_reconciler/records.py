@@ -10,6 +10,9 @@ from nautes_domain.snapshot import TENANT_KEY, IndexedProject, Snapshot, project
 
 T = TypeVar("T")
 
+_Version = tuple[str, tuple[str, ...]]
+"""The commit of a snapshot and what of it is held back: together they tell which files it has."""
+
 
 class Records(Protocol[T]):
     """The part of a bucket that the reconciler uses; see `nautes_runtime.records.Bucket`."""
@@ -40,8 +43,8 @@ class Declarations:
         self.desired = desired
         self.index = index
         self.status = status
-        self._products: dict[str, tuple[str, ProductCatalog, tuple[Violation, ...]]] = {}
-        self._tenant: tuple[str, TenantCatalog, tuple[Violation, ...]] = ("", TenantCatalog(), ())
+        self._products: dict[str, tuple[_Version, ProductCatalog, tuple[Violation, ...]]] = {}
+        self._tenant: tuple[_Version, TenantCatalog, tuple[Violation, ...]] = (("", ()), TenantCatalog(), ())
 
     async def snapshot(self, scope: str) -> Snapshot | None:
         """Return the last good snapshot of a scope."""
@@ -63,8 +66,8 @@ class Declarations:
         snapshot = await self.desired.get(TENANT_KEY)
         if snapshot is None:
             return TenantCatalog(), ()
-        if self._tenant[0] != snapshot.commit:
-            self._tenant = (snapshot.commit, *read_tenant(snapshot.files))
+        if self._tenant[0] != _version(snapshot):
+            self._tenant = (_version(snapshot), *read_tenant(snapshot.files))
         return self._tenant[1:]
 
     def parsed(self, snapshot: Snapshot) -> ProductCatalog:
@@ -79,8 +82,8 @@ class Declarations:
 
     def _read_product(self, snapshot: Snapshot) -> tuple[ProductCatalog, tuple[Violation, ...]]:
         known = self._products.get(snapshot.scope)
-        if known is None or known[0] != snapshot.commit:
-            known = (snapshot.commit, *read_product(snapshot.name, snapshot.files))
+        if known is None or known[0] != _version(snapshot):
+            known = (_version(snapshot), *read_product(snapshot.name, snapshot.files))
             self._products[snapshot.scope] = known
         return known[1:]
 
@@ -101,6 +104,10 @@ class Declarations:
         """Return every known project by group and name."""
         found = await self.index.items("project_")
         return {(project.group, project.name): project for _, project in found}
+
+
+def _version(snapshot: Snapshot) -> _Version:
+    return snapshot.commit, snapshot.held
 
 
 def _no_longer_valid(scope: str, problems: tuple[Violation, ...]) -> Rejected:
