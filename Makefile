@@ -10,8 +10,9 @@ demo: $(if $(filter real,$(CONTROLPLANE)),demo-real,.venv/ready)
 test: .venv/ready
 	$(RUN)/pytest
 
+# Seconds: examples only. The properties that stand beside them are looked through by `make test`.
 unit: .venv/ready
-	$(RUN)/pytest tests/unit
+	$(RUN)/pytest tests/unit -m "not hypothesis"
 
 check: .venv/ready
 	$(RUN)/ruff format --check

@@ -1,6 +1,7 @@
 """The shipped examples as trees, for tests that need a valid tenant and product to start from."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from nautes_domain.catalog import ProductCatalog, TenantCatalog, read_product, read_tenant
@@ -10,6 +11,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def tree(folder: str) -> dict[str, bytes]:
     """Return the files of an example repository by path."""
+    return dict(_files(folder))
+
+
+@cache
+def _files(folder: str) -> Mapping[str, bytes]:
     root = EXAMPLES / folder
     return {
         path.relative_to(root).as_posix(): path.read_bytes()

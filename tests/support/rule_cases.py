@@ -249,7 +249,7 @@ CASES = (
 
 IDS = [f"{case.rule}-{number}" for number, case in enumerate(CASES)]
 ELSEWHERE = {
-    "B6": "who declares is known to no file; tests/unit/domain/test_rules.py",
+    "B6": "who declares is known to no file; tests/contract/rules/test_rules.py",
     "E6": "a deletion by name, which is none in Git; tests/unit/cli/test_lint.py",
 }
 """Rules that no change of files can break, and where they are proven."""

@@ -1,5 +1,7 @@
 """Each row of the table, from GitLab's bytes to the verdict; then what holds for every sequence of deliveries."""
 
+import json
+
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -26,7 +28,7 @@ def catalog(*sources, revision=""):
         {"eventSource": one["name"], "pipeline": "build", "revision": revision}
         for one in spec["eventSources"]
     ]
-    return orchard({FILE: yaml.safe_dump(runtime)})
+    return orchard({FILE: json.dumps(runtime)})
 
 
 def considered(case: Case):
@@ -142,7 +144,7 @@ def test_push_variables_reach_only_a_pipeline_of_the_repository_that_was_pushed_
     assert run.request.params == {"DEEP": "a=b", "ref": "refs/heads/main", "revision": NEW}
     elsewhere = yaml.safe_load(changed()[FILE])
     elsewhere["spec"]["pipelineSource"] = "apple-deploy"
-    files = {FILE: yaml.safe_dump(elsewhere)}
+    files = {FILE: json.dumps(elsewhere)}
     (run,) = match(delivered(payload), orchard(files), "apple-api-src", Facts()).runs
     assert run.request.params == {"ref": "refs/heads/main", "revision": NEW}
     assert "push variables are not handed" in run.considered.note

@@ -6,8 +6,8 @@ for the first one. What entities may refer to is judged in `validation`.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from nautes_domain import source
@@ -48,17 +48,17 @@ __all__ = [
 Tree = Mapping[str, bytes]
 """Files of a repository at one commit, by path."""
 
-_Layout = Iterable[tuple[re.Pattern[str], AbstractSet[str]]]
+_Layout = Iterable[tuple[re.Pattern[str], frozenset[str]]]
 
 _PRODUCT_LAYOUT: Final = (
-    (re.compile(r"projects/[^/]+/[^/]+\.ya?ml\Z"), {"Project", "ProjectPipelineRuntime"}),
-    (re.compile(r"envs/[^/]+\.ya?ml\Z"), {"Environment"}),
-    (re.compile(r"code-repos/[^/]+/[^/]+\.ya?ml\Z"), {"CodeRepo", "CodeRepoBinding"}),
-    (re.compile(r"runtimes/[^/]+\.ya?ml\Z"), {"DeploymentRuntime"}),
-    (re.compile(r"artifact-repos/[^/]+/[^/]+\.ya?ml\Z"), {"ArtifactRepo", "ProjectArtifactRepo"}),
+    (re.compile(r"projects/[^/]+/[^/]+\.ya?ml\Z"), frozenset({"Project", "ProjectPipelineRuntime"})),
+    (re.compile(r"envs/[^/]+\.ya?ml\Z"), frozenset({"Environment"})),
+    (re.compile(r"code-repos/[^/]+/[^/]+\.ya?ml\Z"), frozenset({"CodeRepo", "CodeRepoBinding"})),
+    (re.compile(r"runtimes/[^/]+\.ya?ml\Z"), frozenset({"DeploymentRuntime"})),
+    (re.compile(r"artifact-repos/[^/]+/[^/]+\.ya?ml\Z"), frozenset({"ArtifactRepo", "ProjectArtifactRepo"})),
 )
 _TENANT_LAYOUT: Final = tuple(
-    (re.compile(rf"nautes/overlays/production/{folder}/[^/]+\.ya?ml\Z"), {kind})
+    (re.compile(rf"nautes/overlays/production/{folder}/[^/]+\.ya?ml\Z"), frozenset({kind}))
     for folder, kind in (
         ("tenant", "Tenant"),
         ("code-repo-providers", "CodeRepoProvider"),
@@ -68,9 +68,11 @@ _TENANT_LAYOUT: Final = tuple(
         ("products", "Product"),
     )
 )
-_EVERYWHERE: Final = ((re.compile(""), {kind.KIND for kind in (*TENANT_KINDS, *PRODUCT_KINDS)}),)
+_EVERYWHERE: Final = ((re.compile(""), frozenset(kind.KIND for kind in (*TENANT_KINDS, *PRODUCT_KINDS))),)
 _IGNORED: Final = re.compile(r"(.*/)?kustomization\.ya?ml\Z|\.[^/]*(/.*)?")
 """Generated files and dot files."""
+_REMEMBERED_BYTES: Final = 8 * 1024
+"""Files up to this size are remembered: a push changes few of them, and all are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +233,23 @@ def _read(tree: Tree, layout: _Layout, start: int = 0) -> tuple[list[Declared[An
             fix = "move it to projects/, envs/, code-repos/, runtimes/ or artifact-repos/"
             problems.append(Violation(path, 1, "file", "", "", "T1", "no entity is expected here", fix))
             continue
-        for document in _documents(tree[path], path, problems):
-            one = declared(document, allowed, problems)
-            if one is not None:
-                found.append(one)
+        text = tree[path]
+        read = _file if len(text) <= _REMEMBERED_BYTES else _file.__wrapped__
+        entities, violations = read(path, text, allowed)
+        found.extend(entities)
+        problems.extend(violations)
     return found, problems
+
+
+@lru_cache(maxsize=8192)
+def _file(
+    path: str, text: bytes, allowed: frozenset[str]
+) -> tuple[tuple[Declared[Any], ...], tuple[Violation, ...]]:
+    """Return what one file declares and what is wrong with it; both are values that nobody changes."""
+    problems: list[Violation] = []
+    found = (declared(document, allowed, problems) for document in _documents(text, path, problems))
+    entities = tuple(one for one in found if one is not None)
+    return entities, tuple(problems)
 
 
 def _documents(text: bytes, path: str, problems: list[Violation]) -> tuple[Document, ...]:
