@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from nautes_localstack.layout import SERVICES
-from support import controlplane, controlplane_argocd
+from support import controlplane
 from support.controlplane_node import EXIT_CODE
 from support.controlplane_whole import PROGRAMS, whole
 from support.platform import running_platform
@@ -25,8 +25,6 @@ def platform(tmp_path_factory):
     with whole(folder / "clusters") as clusters:
         files = {name: cluster.kubeconfig for name, cluster in clusters.items()}
         with running_platform(folder / "platform", "real", files) as running:
-            known_hosts = running.described.gitlab_known_hosts
-            controlplane_argocd.trust_ssh_host(clusters["management"], known_hosts)
             yield running
 
 

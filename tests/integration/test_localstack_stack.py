@@ -122,6 +122,14 @@ def test_the_code_host_is_known_to_ssh_clients(running):
     assert described.gitlab_known_hosts.read_text().startswith(f"[127.0.0.1]:{port} ssh-ed25519 ")
 
 
+def test_argo_cd_is_told_how_to_know_the_code_host_again(running):
+    access = ClusterAccess.read(running.layout.kubeconfig("management"))
+    url = f"{access.server}/api/v1/namespaces/argocd/configmaps/argocd-ssh-known-hosts-cm"
+    headers = {"Authorization": f"Bearer {access.token}"}
+    found = httpx.get(url, headers=headers, verify=access.trust()).raise_for_status().json()
+    assert found["data"]["ssh_known_hosts"] == load(running.layout.root).gitlab_known_hosts.read_text()
+
+
 def test_the_broker_grants_to_runtimes_but_not_to_services(running):
     broker = vault(running.load(), "secret-broker")
     broker.sys.enable_auth_method("kubernetes", path="run-east")

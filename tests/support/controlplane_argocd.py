@@ -5,6 +5,9 @@ and in memory. The controller has the rights of its own account and no more.
 """
 
 import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,6 +60,28 @@ def trust_ssh_host(cluster: Cluster, known_hosts: Path) -> None:
     read anew for each connection.
     """
     (_data(cluster) / "ssh" / "ssh_known_hosts").write_text(known_hosts.read_text())
+
+
+@contextmanager
+def mounted_known_hosts(cluster: Cluster) -> Iterator[None]:
+    """Keep those lines as the ConfigMap says them, until the block ends: what a kubelet does with a mount."""
+    ended = threading.Event()
+
+    def mount() -> None:
+        path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/argocd-ssh-known-hosts-cm"
+        with cluster.http() as http:
+            while not ended.wait(0.5):
+                with suppress(httpx.TransportError):
+                    text = http.get(path).json().get("data", {}).get("ssh_known_hosts", "")
+                    (_data(cluster) / "ssh" / "ssh_known_hosts").write_text(text)
+
+    thread = threading.Thread(target=mount, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(10)
 
 
 def _data(cluster: Cluster) -> Path:

@@ -36,7 +36,8 @@ def whole(folder: Path) -> Iterator[dict[str, Cluster]]:
         build = clusters["build-east"]
         controlplane_tekton.install(build)
         controlplane_tekton.start_controller(build)
-        with controlplane_node.node(build):
+        mounted = controlplane_argocd.mounted_known_hosts(clusters["management"])
+        with controlplane_node.node(build), mounted:
             yield clusters
 
 

@@ -17,6 +17,9 @@ from nautes_localstack.layout import CLUSTERS, MANAGEMENT, SERVICES, Chosen, Lay
 from nautes_localstack.openbao import Request
 from nautes_localstack.parts import CLUSTER_SETUP, FORGE_SETUP, VAULT_SETUP
 
+ARGO_CD: Final = "argocd"
+"""Its namespace on the management cluster."""
+
 PATIENCE: Final = 30.0
 """Seconds during which a refusal may still mean "not ready yet"."""
 
@@ -57,14 +60,34 @@ async def set_up_clusters(layout: Layout, chosen: Chosen) -> None:
     """Make what an installation of Argo CD brings along, then hand the kubeconfigs over."""
     access = ClusterAccess.read(layout.kubeconfig(MANAGEMENT))
     headers = {"Authorization": f"Bearer {access.token}"}
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
     async with httpx.AsyncClient(
-        timeout=10, trust_env=False, verify=access.trust(), headers=headers
+        base_url=access.server, timeout=10, trust_env=False, verify=access.trust(), headers=headers
     ) as client:
-        answer = await client.post(f"{access.server}/api/v1/namespaces", json=body)
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ARGO_CD}}
+        answer = await client.post("/api/v1/namespaces", json=body)
         if answer.status_code != httpx.codes.CONFLICT:
             _answered(answer)
+        await _trust_forge(client, layout.known_hosts.read_text())
     await store_kubeconfigs(layout, chosen)
+
+
+async def _trust_forge(client: httpx.AsyncClient, line: str) -> None:
+    """Give Argo CD the line that it verifies the forge's SSH server with (Argo CD, "Private Repositories")."""
+    path, name, key = (
+        f"/api/v1/namespaces/{ARGO_CD}/configmaps",
+        "argocd-ssh-known-hosts-cm",
+        "ssh_known_hosts",
+    )
+    found = await client.get(f"{path}/{name}")
+    if found.status_code == httpx.codes.NOT_FOUND:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {key: line}}
+        _answered(await client.post(path, json=body))
+        return
+    known = _answered(found).json().get("data", {}).get(key, "")
+    if line not in known:
+        merge = {"Content-Type": "application/merge-patch+json"}
+        change = {"data": {key: f"{known.rstrip()}\n{line}".lstrip()}}
+        _answered(await client.patch(f"{path}/{name}", headers=merge, json=change))
 
 
 async def store_kubeconfigs(layout: Layout, chosen: Chosen) -> None:

@@ -94,6 +94,11 @@ class Layout:
         """Return the folder in which one part keeps its data."""
         return self.root / "data" / part
 
+    @property
+    def known_hosts(self) -> Path:
+        """What the forge's SSH server is verified with; the forge writes it when it starts."""
+        return self.data("forge") / "ssh_known_hosts"
+
     def kubeconfig(self, cluster: str) -> Path:
         """Return the kubeconfig with the administrator's token of one cluster."""
         return self.data(f"kubernetes-{cluster}") / "kubeconfig.yaml"

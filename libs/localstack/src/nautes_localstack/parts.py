@@ -21,7 +21,7 @@ ARGO_CD_FINALIZER: Final = "resources-finalizer.argocd.argoproj.io"
 NEEDS: Final[Mapping[str, Sequence[str]]] = {
     VAULT_SETUP: ("openbao",),
     FORGE_SETUP: ("forge",),
-    CLUSTER_SETUP: (VAULT_SETUP, *(f"kubernetes-{cluster}" for cluster in CLUSTERS)),
+    CLUSTER_SETUP: (VAULT_SETUP, "forge", *(f"kubernetes-{cluster}" for cluster in CLUSTERS)),
 }
 
 BOTS: Final = {

@@ -191,7 +191,7 @@ def describe(
         started=started,
         gitlab_url=settled.url("forge"),
         gitlab_ssh_url=settled.url("forge-ssh", "ssh", user="git"),
-        gitlab_known_hosts=layout.data("forge") / "ssh_known_hosts",
+        gitlab_known_hosts=layout.known_hosts,
         gateway_url=settled.url("webhook-gateway"),
         api_url=settled.url("api-server"),
         nats_url=settled.url("nats", "nats"),
