@@ -14,10 +14,14 @@ controlplane-up: .venv/ready
 controlplane-down: .venv/ready
 	$(SUPPORT).controlplane_whole down
 
-# The demo with real clusters; they are stopped whatever becomes of it.
+# The demo with real clusters, and what they say of it themselves; they are stopped whatever becomes of it.
+RUNNING := tests/controlplane/.cache/running
+KUBECTL := $(RUN)/kubectl
 demo-real: controlplane controlplane-up
-	$(RUN)/nautes demo $(foreach name,management build-east run-east,--cluster $(name)=tests/controlplane/.cache/running/$(name).yaml); \
-	  code=$$?; $(MAKE) --no-print-directory controlplane-down; exit $$code
+	$(RUN)/nautes demo $(foreach name,management build-east run-east,--cluster $(name)=$(RUNNING)/$(name).yaml); code=$$?; \
+	  $(KUBECTL) --kubeconfig $(RUNNING)/build-east.yaml get pipelineruns,taskruns,pods --all-namespaces; \
+	  $(KUBECTL) --kubeconfig $(RUNNING)/management.yaml get applications --all-namespaces; \
+	  $(MAKE) --no-print-directory controlplane-down; exit $$code
 
 # The plugin puts real API servers where the suites otherwise start the small one.
 test-controlplane: .venv/ready
