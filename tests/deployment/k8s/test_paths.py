@@ -9,6 +9,7 @@ LABEL = "app.kubernetes.io/name"
 DNS = "kube-system/kube-dns"
 VAULT = "vault/vault"
 CODE_HOST = "192.0.2.10/32"
+COLLECTOR = ("observability/", 4318)
 CLUSTERS = ("198.51.100.0/24", "203.0.113.0/24")
 
 FROM = {
@@ -23,16 +24,22 @@ FROM = {
 }
 TO = {
     "nats": {("nats", 6222)},
-    "webhook-gateway": {("nats", 4222), (VAULT, 8200)},
-    "api-server": {("nats", 4222), (CODE_HOST, 443)},
+    "webhook-gateway": {COLLECTOR, ("nats", 4222), (VAULT, 8200)},
+    "api-server": {COLLECTOR, ("nats", 4222), (CODE_HOST, 443)},
     "reconciler": {
+        COLLECTOR,
         ("nats", 4222),
         (VAULT, 8200),
         (CODE_HOST, 443),
         *((cluster, 6443) for cluster in CLUSTERS),
     },
-    "cluster-registrar": {("nats", 4222), (VAULT, 8200), *((cluster, 6443) for cluster in CLUSTERS)},
-    "secret-broker": {("nats", 4222), (VAULT, 8200), (CODE_HOST, 443)},
+    "cluster-registrar": {
+        COLLECTOR,
+        ("nats", 4222),
+        (VAULT, 8200),
+        *((cluster, 6443) for cluster in CLUSTERS),
+    },
+    "secret-broker": {COLLECTOR, ("nats", 4222), (VAULT, 8200), (CODE_HOST, 443)},
 }
 
 
