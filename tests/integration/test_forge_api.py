@@ -9,13 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from support.forge import Forge, start_forge
-
-
-@pytest.fixture(scope="module")
-def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
-    with start_forge(tmp_path_factory.mktemp("forge")) as running:
-        yield running
+from support.forge import Forge
 
 
 @pytest.fixture(scope="module")

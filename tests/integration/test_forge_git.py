@@ -1,6 +1,5 @@
 """The forge's git side with the real git: clone, push, rights, and what hooks are told."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,28 +7,9 @@ import gitlab
 import pytest
 
 from nautes_localstack.forge.hooks import signing
-from support.forge import Forge, HookReceiver, WorkingCopy, clone, start_forge
+from support.forge import Forge, HookReceiver, WorkingCopy, clone
 
 SIGNING_TOKEN = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-
-
-@pytest.fixture(scope="module")
-def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
-    with start_forge(tmp_path_factory.mktemp("forge")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def api(forge: Forge) -> Iterator[gitlab.Gitlab]:
-    with gitlab.Gitlab(forge.url, private_token=forge.token) as client:
-        client.groups.create({"name": "Acme", "path": "acme"})
-        yield client
-
-
-@pytest.fixture
-def receiver() -> Iterator[HookReceiver]:
-    with HookReceiver() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,26 +1,12 @@
 """The forge's webhooks through the API: kept, disabled, tested, sent again, and what they tell of API commits."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import gitlab
 import pytest
 
-from support.forge import Forge, HookReceiver, start_forge
+from support.forge import HookReceiver, start_forge
 from support.processes import free_port, wait_until
-
-
-@pytest.fixture(scope="module")
-def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
-    with start_forge(tmp_path_factory.mktemp("forge")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def api(forge: Forge) -> Iterator[gitlab.Gitlab]:
-    with gitlab.Gitlab(forge.url, private_token=forge.token) as client:
-        client.groups.create({"name": "Acme", "path": "acme"})
-        yield client
 
 
 @pytest.fixture
@@ -28,12 +14,6 @@ def project(api: gitlab.Gitlab, request: pytest.FixtureRequest) -> Any:
     name = request.node.name.removeprefix("test_")[:60].strip("_")
     group = api.groups.get("acme")
     return api.projects.create({"name": name, "namespace_id": group.id, "initialize_with_readme": True})
-
-
-@pytest.fixture
-def receiver() -> Iterator[HookReceiver]:
-    with HookReceiver() as running:
-        yield running
 
 
 def commit(project: Any, number: int) -> str:

@@ -8,14 +8,8 @@ import pytest
 
 from nautes_domain.events import Delivery
 from nautes_webhook_gateway.gitlab import Call, normalise
-from support.forge import Forge, HookReceiver, start_forge
+from support.forge import Forge, HookReceiver
 from support.gitlab_payloads import KEY, NOW
-
-
-@pytest.fixture(scope="module")
-def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
-    with start_forge(tmp_path_factory.mktemp("forge")) as running:
-        yield running
 
 
 @pytest.fixture

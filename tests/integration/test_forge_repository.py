@@ -3,26 +3,10 @@
 import base64
 import io
 import tarfile
-from collections.abc import Iterator
 from typing import Any
 
 import gitlab
 import pytest
-
-from support.forge import Forge, start_forge
-
-
-@pytest.fixture(scope="module")
-def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
-    with start_forge(tmp_path_factory.mktemp("forge")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def api(forge: Forge) -> Iterator[gitlab.Gitlab]:
-    with gitlab.Gitlab(forge.url, private_token=forge.token) as client:
-        client.groups.create({"name": "Acme", "path": "acme"})
-        yield client
 
 
 @pytest.fixture

@@ -21,13 +21,6 @@ def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def api(forge: Forge) -> Iterator[gitlab.Gitlab]:
-    with gitlab.Gitlab(forge.url, private_token=forge.token) as client:
-        client.groups.create({"name": "Acme", "path": "acme"})
-        yield client
-
-
 @pytest.fixture
 def project(api: gitlab.Gitlab, request: pytest.FixtureRequest) -> Any:
     name = request.node.name.removeprefix("test_").partition("[")[0][:60].strip("_")

@@ -13,25 +13,11 @@ from nautes_domain.failures import Blocked, Rejected, Retry
 from nautes_runtime import reading
 from nautes_runtime.context import utc_now
 from nautes_runtime.streams import deliveries
-from support.nats import start_nats
-from support.runtime import TENANT, acknowledgements, connected, running, until
+from support.runtime import TENANT, acknowledgements, running, until
+
+pytestmark = pytest.mark.usefixtures("emptied")
 
 SHORT = timedelta(seconds=0.1)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with start_nats(tmp_path_factory.mktemp("bus")) as nats:
-        yield nats
-
-
-@pytest.fixture(autouse=True)
-async def _empty(server):
-    """Every test starts with an empty bus."""
-    yield
-    async with connected(server.url) as (_, js):
-        for info in await js.streams_info():
-            await js.delete_stream(info.config.name)
 
 
 def fact(name="x", verb="tested"):

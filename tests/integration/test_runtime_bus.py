@@ -14,16 +14,9 @@ from nautes_runtime import reading, streams
 from nautes_runtime.bus import Bus, traceparent
 from nautes_runtime.dead import DeadMessage
 from nautes_runtime.records import Bucket
-from support.nats import start_nats
 from support.runtime import TENANT, connected
 
 AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with start_nats(tmp_path_factory.mktemp("bus")) as nats:
-        yield nats
 
 
 @pytest.fixture

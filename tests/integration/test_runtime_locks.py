@@ -12,12 +12,6 @@ from support.nats import start_nats
 from support.runtime import TENANT, connected
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with start_nats(tmp_path_factory.mktemp("bus")) as nats:
-        yield nats
-
-
 @pytest.fixture
 async def js(server):
     async with connected(server.url) as (_, stream):

@@ -10,8 +10,9 @@ from nautes_domain.failures import Blocked, Rejected, Retry, Violation
 from nautes_domain.plan import Budget, Ref, Verb, Wanted
 from nautes_runtime import reading
 from nautes_runtime.scopes import Assignment, ScopeWorker
-from support.nats import start_nats
-from support.runtime import TENANT, connected, running, until
+from support.runtime import TENANT, running, until
+
+pytestmark = pytest.mark.usefixtures("emptied")
 
 SCOPE = "product_orchard"
 APPLE = Ref("shelf", "Thing", "apple")
@@ -37,20 +38,6 @@ class Shelf:
             self.things.pop(action.ref, None)
         else:
             self.things[action.ref] = action.after
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with start_nats(tmp_path_factory.mktemp("bus")) as nats:
-        yield nats
-
-
-@pytest.fixture(autouse=True)
-async def _empty(server):
-    yield
-    async with connected(server.url) as (_, js):
-        for info in await js.streams_info():
-            await js.delete_stream(info.config.name)
 
 
 def cause(name="d1"):

@@ -16,21 +16,9 @@ from nautes_runtime import logs
 from nautes_runtime.health import Health
 from nautes_runtime.service import Service
 from support.nats import start_nats
-from support.runtime import connected, running, settings, until
+from support.runtime import running, settings, until
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with start_nats(tmp_path_factory.mktemp("bus")) as nats:
-        yield nats
-
-
-@pytest.fixture(autouse=True)
-async def _empty(server):
-    yield
-    async with connected(server.url) as (_, js):
-        for info in await js.streams_info():
-            await js.delete_stream(info.config.name)
+pytestmark = pytest.mark.usefixtures("emptied")
 
 
 def fact(name="x"):
