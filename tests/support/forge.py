@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from nautes_localstack import ports
-from support.processes import Process, python_module, wait_until
+from support.processes import Process, Server, python_module, wait_until
 
 ROOT_TOKEN = "glpat-root-token-of-the-tests"
 
 
 @dataclass
-class Forge:
+class Forge(Server):
     """A running forge at `url`; `token` is that of user `root`."""
 
     url: str
@@ -46,18 +46,6 @@ class Forge:
 
     def kill(self) -> None:
         self.process.kill()
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _ready(self) -> bool:
         try:

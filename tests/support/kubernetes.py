@@ -6,17 +6,16 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import pytest
 
 from support import containers
-from support.processes import Process, free_port, python_module
+from support.processes import Process, Server, free_port, python_module
 
 
 @dataclass
-class LocalKubernetes:
+class LocalKubernetes(Server):
     """A running server at `url` (https); the token is that of the administrator."""
 
     url: str
@@ -38,19 +37,6 @@ class LocalKubernetes:
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-
-    def restart(self) -> None:
-        """Stop if running and start."""
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _is_ready(self) -> bool:
         if not (self.ca_file.exists() and self.kubeconfig.exists()):

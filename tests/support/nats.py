@@ -9,20 +9,19 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from nautes_localstack import binaries, ports
 from nautes_localstack import nats as config
 from nautes_localstack.nats import NatsUser
 from support import containers
 from support.containers import Contained
+from support.processes import Server
 
 __all__ = ["Nats", "NatsUser", "start_nats"]
 
 
 @dataclass
-class Nats:
+class Nats(Server):
     """A running server. `url` has no credentials; a user's password is `passwords[name]`."""
 
     url: str
@@ -55,19 +54,6 @@ class Nats:
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
-
-    def restart(self) -> None:
-        """Stop if running, start on the same port with the same data."""
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _end(self, how: signal.Signals) -> None:
         if self.process is not None:

@@ -9,8 +9,6 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
 
@@ -18,10 +16,11 @@ from nautes_localstack import binaries, ports
 from nautes_localstack import openbao as config
 from support import containers
 from support.containers import Contained
+from support.processes import Server
 
 
 @dataclass
-class OpenBao:
+class OpenBao(Server):
     """A running server at `address`; the root token may do everything."""
 
     address: str
@@ -29,6 +28,7 @@ class OpenBao:
     config_file: Path
     log_file: Path
     persistent: bool = False
+    """Whether what was written survives a restart."""
     _mounted: bool = field(default=False, init=False)
     process: subprocess.Popen[bytes] | Contained | None = None
 
@@ -52,19 +52,6 @@ class OpenBao:
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
-
-    def restart(self) -> None:
-        """Stop if running and start; what was written survives only with `persistent=True`."""
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _end(self, how: signal.Signals) -> None:
         if self.process is not None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,31 @@ def wait_until(
             raise TimeoutError(f"{what} did not come true within {timeout} s")
         time.sleep(every)
     return value
+
+
+class Server(ABC):
+    """What starts and stops, again and again, and does not outlive its block."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start, on the address and data of the time before, and wait until it answers."""
+
+    @abstractmethod
+    def stop(self) -> object:
+        """Stop in order; nothing happens if it does not run."""
+
+    def restart(self) -> None:
+        """Stop if running, start with the same address."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 @dataclass
