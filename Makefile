@@ -3,16 +3,25 @@ UV := .tools/bin/uv
 RUN := .venv/bin
 PACKAGES := webhook-gateway reconciler cluster-registrar secret-broker api-server
 
-.PHONY: demo test unit check fmt bench schemas clean
+.PHONY: demo test unit unit-think unit-touch check fmt bench schemas clean
 demo: $(if $(filter real,$(CONTROLPLANE)),demo-real,.venv/ready)
 	$(if $(filter real,$(CONTROLPLANE)),,$(RUN)/nautes demo)
 
 test: .venv/ready
 	$(RUN)/pytest
 
-# Seconds: examples only. The properties that stand beside them are looked through by `make test`.
+# Seconds: examples only, those that think beside those that touch. The properties that stand among them are looked
+# through by `make test`.
+THINK := $(addprefix tests/unit/,domain cli reconciler secret_broker cluster_registrar api_server)
+TOUCH := $(filter-out $(THINK) %__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/)))
 unit: .venv/ready
-	$(RUN)/pytest tests/unit -m "not hypothesis"
+	$(MAKE) --jobs 2 --output-sync=target --no-print-directory unit-think unit-touch
+
+unit-think:
+	$(RUN)/pytest -q -m "not hypothesis" $(THINK)
+
+unit-touch:
+	$(RUN)/pytest -q -m "not hypothesis" $(TOUCH)
 
 check: .venv/ready
 	$(RUN)/ruff format --check

@@ -1,6 +1,7 @@
 """Each row of the table, from GitLab's bytes to the verdict; then what holds for every sequence of deliveries."""
 
 import json
+from copy import deepcopy
 
 import pytest
 import yaml
@@ -14,11 +15,12 @@ from support.gitlab_payloads import NEW, OLD, ZERO, created, deleted, delivered,
 from .trigger_cases import CASES, Case, on
 
 FILE = "projects/apple-api/apple-ci.yaml"
+RUNTIME = yaml.safe_load(changed()[FILE])
 
 
 def catalog(*sources, revision=""):
     """The example product, whose pipeline runtime has these event sources and one trigger for each."""
-    runtime = yaml.safe_load(changed()[FILE])
+    runtime = deepcopy(RUNTIME)
     spec = runtime["spec"]
     spec["eventSources"] = [
         {"name": f"source-{number}", "gitlab": {"repoName": "apple-api-src", **source}}
@@ -142,7 +144,7 @@ def test_push_variables_reach_only_a_pipeline_of_the_repository_that_was_pushed_
     payload = push(push_options={"ci": {"variable": {"DEEP=a=b": 1, "ref=evil": 1, "0=x": 1, "X": 1}}})
     (run,) = match(delivered(payload), catalog(on("push")), "apple-api-src", Facts()).runs
     assert run.request.params == {"DEEP": "a=b", "ref": "refs/heads/main", "revision": NEW}
-    elsewhere = yaml.safe_load(changed()[FILE])
+    elsewhere = deepcopy(RUNTIME)
     elsewhere["spec"]["pipelineSource"] = "apple-deploy"
     files = {FILE: json.dumps(elsewhere)}
     (run,) = match(delivered(payload), orchard(files), "apple-api-src", Facts()).runs
