@@ -11,7 +11,7 @@ import yaml
 
 from nautes_cli.compose.full import names_for_pods
 from nautes_cli.compose.installing import Installer, manifests
-from nautes_localstack.bootstrap import SetupError
+from nautes_localstack.bootstrap import SetupError, trust_code_host
 from nautes_localstack.kubeconfigs import ClusterAccess
 from support.compose_file import ROOT
 from support.kubernetes import start_kubernetes
@@ -101,21 +101,19 @@ async def test_names_for_pods_are_an_object_that_the_server_takes(access):
         assert "10.0.0.2 gitlab" in found.json()["data"]["containers.server"]
 
 
-async def test_a_line_is_added_once_and_others_stay(access):
-    hosts = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "hosts"},
-        "data": {"known": "other key\n"},
-    }
+async def test_argo_cd_is_told_once_how_to_know_the_code_host_and_keeps_what_it_knew(access):
+    name, other = "argocd-ssh-known-hosts-cm", "other ssh-ed25519 BBBB"
+    hosts = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
     async with Installer.connect(access, 20) as installer:
-        await installer.apply([hosts])
-        for _ in range(2):
-            await installer.append("default", "hosts", "known", "gitlab key")
-        found = await installer.cluster.get("/api/v1/namespaces/default/configmaps/hosts")
-        assert found.json()["data"]["known"] == "other key\ngitlab key\n"
-        with pytest.raises(SetupError, match="ConfigMap default/none was answered with 404"):
-            await installer.append("default", "none", "known", "gitlab key")
+        await installer.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}])
+        for known in ({}, {"data": {"ssh_known_hosts": f"{other}\n"}}):
+            if known:
+                await installer.apply([hosts | known], "argocd")
+            for _ in range(2):
+                await trust_code_host(installer.cluster, "gitlab ssh-ed25519 AAAA\n")
+            found = await installer.cluster.get(f"/api/v1/namespaces/argocd/configmaps/{name}")
+            lines = found.json()["data"]["ssh_known_hosts"].splitlines()
+            assert lines == [*([other] if known else []), "gitlab ssh-ed25519 AAAA"]
 
 
 async def test_what_the_server_refuses_is_named(access):

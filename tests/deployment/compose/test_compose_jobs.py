@@ -66,7 +66,7 @@ def test_addresses_are_names_and_follow_the_code_host():
 
 
 def test_argo_cd_verifies_gitlab_by_its_own_key():
-    assert full.known_host("ssh-ed25519 AAAA root@gitlab\n") == "gitlab ssh-ed25519 AAAA"
+    assert full.known_host("ssh-ed25519 AAAA root@gitlab\n") == "gitlab ssh-ed25519 AAAA\n"
 
 
 def test_the_stack_is_described_for_the_demo_without_processes_of_ours(layout):

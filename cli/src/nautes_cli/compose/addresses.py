@@ -32,6 +32,9 @@ GITLAB_SSH: Final = 22
 GITLAB_CONFIGURATION: Final = Path("/gitlab")
 """GitLab's `/etc/gitlab` as the set-up sees it; of the files there it may read the public ones."""
 
+FORGE_DATA: Final = Path("/forge")
+"""The forge's data as the set-up sees it: what its SSH server is verified with lies there."""
+
 K3S: Final = "k3s"
 CLUSTER_KINDS: Final = (LOCAL, K3S)
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 import httpx
 import yaml
 
-from nautes_cli.compose.addresses import CLUSTER_FILES, GITLAB, GITLAB_CONFIGURATION, K3S, Named
+from nautes_cli.compose.addresses import CLUSTER_FILES, GITLAB, K3S, Named
 from nautes_cli.compose.installing import Installer, until
 from nautes_localstack.bootstrap import SetupError
 from nautes_localstack.kubeconfigs import ClusterAccess
-from nautes_localstack.layout import CLUSTERS, MANAGEMENT, Layout, secret, write_private
+from nautes_localstack.layout import CLUSTERS, Layout, secret, write_private
 
 GITLAB_PATIENCE: Final = 1800.0
 """Seconds; GitLab migrates its database on its first start."""
@@ -55,18 +55,10 @@ async def set_up_gitlab(layout: Layout, chosen: Named) -> None:
             raise SetupError(f"hooks to containers: GitLab answered {answer.status_code}")
 
 
-async def introduce_gitlab(layout: Layout) -> None:
-    """Let Argo CD verify GitLab's SSH server, whose public key its container keeps among its configuration."""
-    line = known_host((GITLAB_CONFIGURATION / "ssh_host_ed25519_key.pub").read_text())
-    access = ClusterAccess.read(layout.kubeconfig(MANAGEMENT))
-    async with Installer.connect(access, K3S_PATIENCE) as installer:
-        await installer.append("argocd", "argocd-ssh-known-hosts-cm", "ssh_known_hosts", line)
-
-
 def known_host(public_key: str) -> str:
     """Return the line that SSH clients verify GitLab with (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT")."""
     kind, body = public_key.split()[:2]
-    return f"{GITLAB} {kind} {body}"
+    return f"{GITLAB} {kind} {body}\n"
 
 
 async def set_up_k3s(layout: Layout, manifests: Manifests) -> None:

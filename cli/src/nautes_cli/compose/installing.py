@@ -86,22 +86,6 @@ class Installer:
             if answer.is_error:
                 raise SetupError(f"apply of {named(obj)} was answered with {answer.status_code}")
 
-    async def append(self, namespace: str, name: str, key: str, line: str) -> None:
-        """Add a line to a text of a ConfigMap, unless it is in it. Raises SetupError."""
-        path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
-        found = await self.cluster.get(path)
-        text = found.json().get("data", {}).get(key, "") if found.is_success else ""
-        if line in text.splitlines():
-            return
-        lines = "".join(f"{one}\n" for one in (*text.splitlines(), line))
-        answer = await self.cluster.patch(
-            path,
-            headers={"Content-Type": "application/merge-patch+json"},
-            json={"data": {key: lines}},
-        )
-        if answer.is_error:
-            raise SetupError(f"change of ConfigMap {namespace}/{name} was answered with {answer.status_code}")
-
     async def _runs(self, path: str) -> bool:
         found = (await self.cluster.get(path)).raise_for_status().json()
         return ready(found)

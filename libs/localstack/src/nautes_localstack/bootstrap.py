@@ -67,12 +67,15 @@ async def set_up_clusters(layout: Layout, chosen: Chosen) -> None:
         answer = await client.post("/api/v1/namespaces", json=body)
         if answer.status_code != httpx.codes.CONFLICT:
             _answered(answer)
-        await _trust_forge(client, layout.known_hosts.read_text())
+        await trust_code_host(client, layout.known_hosts.read_text())
     await store_kubeconfigs(layout, chosen)
 
 
-async def _trust_forge(client: httpx.AsyncClient, line: str) -> None:
-    """Give Argo CD the line that it verifies the forge's SSH server with (Argo CD, "Private Repositories")."""
+async def trust_code_host(client: httpx.AsyncClient, line: str) -> None:
+    """Give Argo CD the line that it verifies an SSH server with, unless it has it (Argo CD, "Private Repositories").
+
+    `client` talks to the management cluster. Raises SetupError.
+    """
     path, name, key = (
         f"/api/v1/namespaces/{ARGO_CD}/configmaps",
         "argocd-ssh-known-hosts-cm",
