@@ -75,7 +75,7 @@ def test_the_stack_is_described_for_the_demo_without_processes_of_ours(layout):
     assert described.parts == {}
     assert (described.gitlab_url, described.api_url) == ("http://forge:8929", "http://api-server:8080")
     assert {one.url for one in described.clusters.values()} == {
-        f"https://kubernetes-{cluster}:6443" for cluster in CLUSTERS
+        f"https://kubernetes-{cluster}.internal:6443" for cluster in CLUSTERS
     }
 
 
@@ -89,7 +89,7 @@ def test_a_kubeconfig_of_k3s_keeps_the_authority_and_nothing_else(tmp_path):
     text = full.kubeconfig("run-east", yaml.safe_dump(own), "t0ken")
     (tmp_path / "k").write_text(text)
     access = ClusterAccess.read(tmp_path / "k")
-    assert (access.server, access.ca, access.token) == ("https://k3s-run-east:6443", "pem", "t0ken")
+    assert (access.server, access.ca, access.token) == ("https://k3s-run-east.internal:6443", "pem", "t0ken")
     assert "private" not in text
 
 
@@ -99,7 +99,7 @@ def test_pods_are_told_where_containers_are():
         "gitlab:53 k3s-run-east:53 {\n  errors\n  hosts {\n"
         "    10.0.0.2 gitlab\n    10.0.0.3 k3s-run-east\n  }\n}\n"
     )
-    assert {"gitlab", *(f"k3s-{cluster}" for cluster in CLUSTERS)} == set(full.outside())
+    assert {"gitlab", *(f"k3s-{cluster}.internal" for cluster in CLUSTERS)} == set(full.outside())
 
 
 @pytest.mark.parametrize(

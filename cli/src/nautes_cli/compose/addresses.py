@@ -38,6 +38,9 @@ FORGE_DATA: Final = Path("/forge")
 K3S: Final = "k3s"
 CLUSTER_KINDS: Final = (LOCAL, K3S)
 
+DOMAIN: Final = "internal"
+"""Clusters are declared by their addresses, and rule C1 wants a dotted host (ICANN reserves this name for such networks)."""
+
 PORTS: Final[Mapping[str, int]] = {
     "nats": 4222,
     "nats-monitor": 8222,
@@ -74,6 +77,8 @@ class Named(Chosen):
         """Return the address of an endpoint without a trailing slash, with the user's name if one is given."""
         host = next((endpoint.removesuffix(one) for one in _SUFFIXES if endpoint.endswith(one)), endpoint)
         name = self.code_host if host == FORGE else host
+        if host.startswith("kubernetes-"):
+            name = f"{host}.{DOMAIN}"
         return f"{scheme}://{user and f'{user}@'}{name}:{self.ports[endpoint]}"
 
 

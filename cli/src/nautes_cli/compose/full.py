@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 import yaml
 
-from nautes_cli.compose.addresses import CLUSTER_FILES, GITLAB, K3S, Named
+from nautes_cli.compose.addresses import CLUSTER_FILES, DOMAIN, GITLAB, K3S, Named
 from nautes_cli.compose.installing import Installer, until
 from nautes_localstack.bootstrap import SetupError
 from nautes_localstack.kubeconfigs import ClusterAccess
@@ -31,8 +31,8 @@ class Manifests:
 
 
 def host(cluster: str) -> str:
-    """Return the name of the container that runs one cluster."""
-    return f"{K3S}-{cluster}"
+    """Return the name under which the container of one cluster is reached."""
+    return f"{K3S}-{cluster}.{DOMAIN}"
 
 
 async def set_up_gitlab(layout: Layout, chosen: Named) -> None:
