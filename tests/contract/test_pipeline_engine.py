@@ -16,6 +16,7 @@ from nautes_domain.capabilities import RunRequest, Space
 from nautes_domain.effects import Cause
 from nautes_domain.failures import Rejected, Retry
 from nautes_domain.plan import Action, Verb
+from nautes_domain.queueing import Order
 from nautes_domain.runs import Progress, RunPhase
 from support import tekton
 from support.crd_schemas import problems
@@ -341,6 +342,77 @@ async def test_two_who_follow_are_told_the_same(harness):
         assert await met(one, RunPhase.SUCCEEDED) == await met(two, RunPhase.SUCCEEDED)
 
 
+async def only_run(harness):
+    (state,) = await harness.engine.runs_of("orchard", "apple-ci", "apple-ci")
+    return state
+
+
+async def test_the_runs_of_a_runtime_are_those_with_its_marks_in_its_namespace(harness):
+    await start(harness)
+    await start(
+        harness, replace(OURS, name="apple-ci-1", labels={**OURS.labels, "nautes.io/runtime": "pear"})
+    )
+    await start(harness, replace(OURS, name="apple-ci-2", annotations={}))
+    assert (await only_run(harness)).name == OURS.name
+    assert await harness.engine.runs_of("orchard", "apple-ci", "elsewhere") == []
+
+
+async def test_a_run_that_is_not_held_starts_by_itself(harness):
+    await start(harness)
+    state = await only_run(harness)
+    assert not state.progress.held
+    assert await harness.engine.steer(state, Order.RELEASE) is False
+
+
+async def test_a_held_run_waits_until_it_is_let_go_once(harness):
+    await start(harness, replace(OURS, held=True))
+    waiting = await only_run(harness)
+    assert (waiting.waits, waiting.phase) == (True, RunPhase.PENDING)
+    assert await harness.engine.steer(waiting, Order.RELEASE) is True
+    assert not (await only_run(harness)).waits
+    assert await harness.engine.steer(waiting, Order.RELEASE) is False
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_run_is_stopped_once_and_never_let_go_after_that(harness, waits):
+    await start(harness, replace(OURS, held=waits))
+    state = await only_run(harness)
+    assert await harness.engine.steer(state, Order.CANCEL) is True
+    stopping = await only_run(harness)
+    assert (stopping.progress.stopping, stopping.waits) == (True, False)
+    assert await harness.engine.steer(state, Order.CANCEL) is False
+    assert await harness.engine.steer(state, Order.RELEASE) is False
+
+
+async def test_a_run_that_ended_is_stopped_no_more(harness):
+    await start(harness)
+    state = await only_run(harness)
+    await harness.move(OURS, RunPhase.RUNNING)
+    await harness.move(OURS, RunPhase.SUCCEEDED)
+    assert await harness.engine.steer(state, Order.CANCEL) is False
+    assert (await only_run(harness)).phase is RunPhase.SUCCEEDED
+
+
+async def test_a_run_is_deleted_once(harness):
+    await start(harness)
+    state = await only_run(harness)
+    assert await harness.engine.steer(state, Order.DELETE) is True
+    assert await harness.engine.runs_of("orchard", "apple-ci", "apple-ci") == []
+    for order in Order:
+        assert await harness.engine.steer(state, order) is False
+
+
+async def test_a_later_run_of_the_same_name_is_not_steered(harness):
+    await start(harness, replace(OURS, held=True))
+    gone = await only_run(harness)
+    await harness.remove(OURS)
+    await start(harness, replace(OURS, held=True))
+    for order in Order:
+        with suppress(Retry):
+            assert await harness.engine.steer(gone, order) is False
+    assert (await only_run(harness)).waits
+
+
 RUNS = [
     TEKTON_FILE,
     b"apiVersion: tekton.dev/v1\nkind: PipelineRun\nspec: {pipelineRef: {name: trunk}}\n",
@@ -360,9 +432,10 @@ spec:
 ]
 
 
+@pytest.mark.parametrize("waits", [True, False])
 @pytest.mark.parametrize("source", RUNS)
-def test_tekton_runs_satisfy_the_schema_of_the_real_resource(source):
-    run = TektonEngine(None).build(REQUEST, source, file="ci/trunk.yaml")
+def test_tekton_runs_satisfy_the_schema_of_the_real_resource(source, waits):
+    run = TektonEngine(None).build(replace(REQUEST, held=waits), source, file="ci/trunk.yaml")
     assert problems(run) == []
 
 

@@ -5,13 +5,14 @@ Targets (`reconcile.Target`) do what is declared; these protocols are for what i
 All methods raise Retry (unreachable, busy), Blocked or Rejected, never a client library's error.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
 from nautes_domain.plan import State
+from nautes_domain.queueing import Order
 from nautes_domain.runs import RunState
 
 
@@ -183,6 +184,8 @@ class RunRequest:
     """Event data, passed as parameters and never put into text (security rule 10)."""
     traceparent: str = ""
     """W3C trace context that the run goes on with; no part of its content. Empty if nothing is traced."""
+    held: bool = False
+    """Created to wait until it is told to start; see `queueing`."""
 
 
 class PipelineEngine(Protocol):
@@ -193,8 +196,8 @@ class PipelineEngine(Protocol):
     def build(self, request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
         """Return the run object made from a pipeline file. Pure.
 
-        Namespace, name, account and labels are forced. Raises Rejected with violations (file and line)
-        if the file is not exactly one run of this engine.
+        Namespace, name, account, labels and whether it is held are forced. Raises Rejected with violations
+        (file and line) if the file is not exactly one run of this engine.
         """
         ...
 
@@ -207,6 +210,18 @@ class PipelineEngine(Protocol):
 
         A state may come twice. A run that is deleted before its end comes once more, as cancelled. Raises the
         failures of the cluster; followed anew, nothing is missing but what was deleted in between.
+        """
+        ...
+
+    async def runs_of(self, product: str, runtime: str, namespace: str) -> Sequence[RunState]:
+        """Return all runs of one runtime as they stand now: what was done before is seen in it."""
+        ...
+
+    async def steer(self, run: RunState, order: Order) -> bool:
+        """Have one run started, stopped or deleted. False if there is nothing to do any more.
+
+        That is so if the run is gone, was let go or stopped already, or has ended before it could be stopped.
+        Raises Retry if somebody else changes it at the same time.
         """
         ...
 

@@ -15,6 +15,7 @@ from nautes_domain.effects import Cause
 
 PRODUCT: Final = "nautes.io/product"
 RUNTIME: Final = "nautes.io/runtime"
+PIPELINE: Final = "nautes.io/pipeline"
 """Labels."""
 
 PROJECT_ID: Final = "nautes.io/project-id"
@@ -27,6 +28,10 @@ BRANCH: Final = "nautes.io/branch"
 ACTOR: Final = "nautes.io/actor"
 TRACEPARENT: Final = "nautes.io/traceparent"
 """W3C trace context of the span that created the run; there only if somebody traces."""
+RECEIVED_AT: Final = "nautes.io/received-at"
+"""When the event was received, ISO 8601 with its zone."""
+GROUP: Final = "nautes.io/concurrency-group"
+"""The same for runs of which a newer one may take the place of an older one."""
 REPORTED: Final = "nautes.io/reported"
 """Annotations. The last is written when the code host was told: the phase that it knows of."""
 
@@ -62,6 +67,10 @@ class Progress:
     message: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    held: bool = False
+    """It was created to wait and was not let go yet."""
+    stopping: bool = False
+    """It was told to stop."""
 
     @property
     def duration(self) -> timedelta | None:
@@ -91,11 +100,24 @@ class RunState:
     """Source branch, if a merge request is built."""
     traceparent: str = ""
     """Trace context that reports on it go on with."""
+    pipeline: str = ""
+    """Name of the pipeline in its runtime."""
+    group: str = ""
+    """See `GROUP`; empty for a run of which none takes the place of another."""
+    created_at: datetime | None = None
+    """When the engine stored it, as precisely as the engine says."""
+    received_at: datetime | None = None
+    """When the event that it answers was received."""
 
     @property
     def phase(self) -> RunPhase:
         """How far it is."""
         return self.progress.phase
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stands in the queue."""
+        return self.progress.held and not self.progress.stopping and not self.phase.final
 
     @property
     def commit(self) -> str:
@@ -129,6 +151,7 @@ class Marks:
     uid: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    created_at: datetime | None = None
 
 
 def run_state(marks: Marks, progress: Progress) -> RunState | None:
@@ -149,7 +172,17 @@ def run_state(marks: Marks, progress: Progress) -> RunState | None:
     return RunState(
         marks.name, marks.namespace, marks.uid, product, runtime, int(project_id), cause, progress,
         notes.get(REPORTED, ""), notes.get(BRANCH, "")[:1000], notes.get(TRACEPARENT, "")[:100],
+        labels.get(PIPELINE, "")[:63], notes.get(GROUP, "")[:64], marks.created_at, instant(notes.get(RECEIVED_AT)),
     )  # fmt: skip
+
+
+def instant(text: object) -> datetime | None:
+    """Return a time in ISO 8601, None if it is none or has no zone."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def shown(text: str) -> str:

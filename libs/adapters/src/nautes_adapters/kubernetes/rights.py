@@ -34,9 +34,10 @@ RECONCILER_RULES: Final[tuple[Rule, ...]] = (
     rule("", ("serviceaccounts",), ("impersonate",)),
     *ACCOUNT_RULES,
     *PIPELINE_RULES,
-    rule("tekton.dev", ("pipelineruns",), ("patch",)),
+    rule("tekton.dev", ("pipelineruns",), ("patch", "delete")),
 )
-"""What the reconciler may do; it patches runs to remember what it reported of them. It holds all that it grants, for nobody may grant what he does not hold
+"""What the reconciler may do; it patches runs to let them go, stop them and remember what it reported of them, and deletes
+what is not kept. It holds all that it grants, for nobody may grant what he does not hold
 (Kubernetes, "Using RBAC Authorization", privilege escalation prevention); so it needs no `escalate` or `bind`."""
 
 DEPLOYER_RULES: Final[tuple[Rule, ...]] = (

@@ -3,11 +3,13 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
+from nautes_domain.queueing import Order
 from nautes_domain.runs import REPORTED, TRACEPARENT, Marks, Progress, RunState, run_state
 
 _Key = tuple[str, str]
@@ -44,6 +46,8 @@ class MemoryPipelineEngine:
             "labels": dict(request.labels),
             "annotations": dict(request.annotations),
             "params": {**document.get("params", {}), **request.params},
+            "held": request.held,
+            "stopping": False,
         }
 
     async def start(self, request: RunRequest, run: Mapping[str, Any]) -> bool:
@@ -69,6 +73,28 @@ class MemoryPipelineEngine:
                     await self._changed.wait()
             yield self._told[seen]
             seen += 1
+
+    async def runs_of(self, product: str, runtime: str, namespace: str) -> Sequence[RunState]:
+        """Return all runs of one runtime."""
+        states = [self._state(key) for key in self.runs if key[0] == namespace]
+        return [one for one in states if one is not None and (one.product, one.runtime) == (product, runtime)]
+
+    async def steer(self, run: RunState, order: Order) -> bool:
+        """Let a run go, stop or delete it; False if there is nothing to do."""
+        key = (run.namespace, run.name)
+        if self._uids.get(key) != run.uid:
+            return False
+        if order is Order.DELETE:
+            await self.remove(*key)
+            return True
+        present = self._state(key)
+        if present is None or present.phase.final or present.progress.stopping:
+            return False
+        if order is Order.RELEASE and not present.progress.held:
+            return False
+        self.runs[key] = {**self.runs[key], "held": False, "stopping": order is Order.CANCEL}
+        await self._tell(key)
+        return True
 
     async def mark_reported(self, run: RunState) -> bool:
         """Remember the phase on the run; False if it is gone, or another of its name took its place."""
@@ -97,7 +123,9 @@ class MemoryPipelineEngine:
     def _state(self, key: _Key) -> RunState | None:
         run = self.runs[key]
         marks = Marks(key[1], key[0], self._uids[key], run.get("labels", {}), run.get("annotations", {}))
-        return run_state(marks, self._progress.get(key, Progress()))
+        progress = self._progress.get(key, Progress())
+        held, stopping = bool(run.get("held")), bool(run.get("stopping"))
+        return run_state(marks, replace(progress, held=held, stopping=stopping))
 
     async def _tell(self, key: _Key) -> None:
         state = self._state(key)

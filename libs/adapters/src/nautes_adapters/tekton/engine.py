@@ -1,17 +1,23 @@
 """Tekton as pipeline engine on one cluster."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from nautes_adapters.kubernetes import AlreadyExists, KubernetesClient, account_user
-from nautes_adapters.kubernetes.errors import DENIED
+from nautes_adapters.kubernetes.errors import CONFLICT, DENIED
 from nautes_adapters.kubernetes.spaces import role_name
-from nautes_adapters.tekton.following import WINDOW, Following
+from nautes_adapters.tekton.following import SELECTOR, WINDOW, Following
 from nautes_adapters.tekton.rules import KIND
 from nautes_adapters.tekton.run import build, traced
+from nautes_adapters.tekton.status import state_of
+from nautes_adapters.tekton.steering import wanted_status
 from nautes_domain.capabilities import RunRequest
-from nautes_domain.failures import Blocked, Rejected
-from nautes_domain.runs import REPORTED, RunState
+from nautes_domain.failures import Blocked, Rejected, Retry
+from nautes_domain.queueing import Order
+from nautes_domain.runs import PRODUCT, REPORTED, RUNTIME, RunState
+
+ATTEMPTS = 5
+"""How often one order is given while Tekton writes to the same run."""
 
 
 class TektonEngine:
@@ -49,6 +55,38 @@ class TektonEngine:
     def follow(self) -> AsyncGenerator[RunState, None]:
         """Yield the state of every run of ours, then of each that changes; see `following`."""
         return Following(self._client, window=self._window).states()
+
+    async def runs_of(self, product: str, runtime: str, namespace: str) -> Sequence[RunState]:
+        """Return all runs of one runtime.
+
+        A list without a version shows every write that was answered before it (Kubernetes, "API Concepts",
+        semantics for get and list).
+        """
+        selector = f"{SELECTOR},{PRODUCT}={product},{RUNTIME}={runtime}"
+        found = await self._client.list(KIND, namespace, labels=selector)
+        return [state for state in map(state_of, found) if state is not None]
+
+    async def steer(self, run: RunState, order: Order) -> bool:
+        """Delete the run, or write its `spec.status`, on top of the version that was just read."""
+        if order is Order.DELETE:
+            return await self._client.delete(KIND, run.name, run.namespace, uid=run.uid)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._order(run, order)
+            except Retry as failure:
+                if failure.code != CONFLICT or attempt == ATTEMPTS:
+                    raise
+        return False
+
+    async def _order(self, run: RunState, order: Order) -> bool:
+        found = await self._client.get(KIND, run.name, run.namespace)
+        wanted = None if found is None or found["metadata"]["uid"] != run.uid else wanted_status(found, order)
+        if found is None or wanted is None:
+            return False
+        # The version is the condition: nobody wrote to the run since we looked.
+        metadata = {"uid": run.uid, "resourceVersion": found["metadata"]["resourceVersion"]}
+        patch = {"metadata": metadata, "spec": {"status": wanted or None}}
+        return await self._client.patch_merge(KIND, run.name, run.namespace, patch) is not None
 
     async def mark_reported(self, run: RunState) -> bool:
         """Annotate the run with its phase. A later run of the same name is refused: it has another uid."""

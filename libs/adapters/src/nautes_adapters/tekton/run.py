@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from nautes_adapters.tekton.rules import API_VERSION, KIND, violations
+from nautes_adapters.tekton.status import PENDING
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
 from nautes_domain.runs import TRACEPARENT
@@ -20,7 +21,7 @@ _RESERVED: Final = ("nautes.io/", "tekton.dev/", "kubernetes.io/", "k8s.io/", "a
 def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
     """Return the run. Raises Rejected (code `pipeline-file`) with every violation of the file.
 
-    Kept of the metadata are labels and annotations outside the platform's own prefixes. Event data
+    Whether it waits is said by the request and not by the file. Kept of the metadata are labels and annotations outside the platform's own prefixes. Event data
     becomes `spec.params`, in place of a parameter of the same name.
     """
     document = _only(parse(source, file), file)
@@ -29,6 +30,7 @@ def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]
         raise _rejected(file, found)
     written = _copy(document.value)
     metadata, spec = written.get("metadata") or {}, written["spec"]
+    spec = {key: value for key, value in spec.items() if key != "status"}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -46,6 +48,7 @@ def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]
                 "serviceAccountName": request.account,
             },
             **_task_runs(spec),
+            **({"status": PENDING} if request.held else {}),
         },
     }
 

@@ -5,16 +5,19 @@ pkg/apis/pipeline/v1/pipelinerun_types.go (v1.15).
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, Final
 
-from nautes_domain.runs import Marks, Progress, RunPhase, RunState, run_state, shown
+from nautes_domain.runs import Marks, Progress, RunPhase, RunState, instant, run_state, shown
 
 FAILED_TASK: Final = "Failed"
 """The reason of a run in which a task failed: the task itself says more."""
 
-_WAITING: Final = "PipelineRunPending"
-"""The run was held back by `spec.status`; nothing is picked up."""
+PENDING: Final = "PipelineRunPending"
+"""What `spec.status` says of a run that is held back, and the reason of its condition: nothing is picked up."""
+
+STOPPING: Final = frozenset({"Cancelled", "CancelledRunFinally", "StoppedRunFinally"})
+"""What `spec.status` says of a run that was told to stop."""
 
 _CANCELLED: Final = frozenset({"Cancelled", "CancelledRunningFinally"})
 _TASK_CANCELLED: Final = "TaskRunCancelled"
@@ -32,8 +35,11 @@ def state_of(run: Mapping[str, Any]) -> RunState | None:
         uid=str(metadata.get("uid") or ""),
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
+        created_at=instant(metadata.get("creationTimestamp")),
     )
-    return run_state(marks, progress_of(run.get("status") or {}))
+    asked = str((run.get("spec") or {}).get("status") or "")
+    progress = progress_of(run.get("status") or {})
+    return run_state(marks, replace(progress, held=asked == PENDING, stopping=asked in STOPPING))
 
 
 def progress_of(status: Mapping[str, Any]) -> Progress:
@@ -47,8 +53,8 @@ def progress_of(status: Mapping[str, Any]) -> Progress:
         phase=_phase(str(condition.get("status") or ""), reason),
         reason=shown(reason),
         message=shown(str(condition.get("message") or "")),
-        started_at=_time(status.get("startTime")),
-        finished_at=_time(status.get("completionTime")),
+        started_at=instant(status.get("startTime")),
+        finished_at=instant(status.get("completionTime")),
     )
 
 
@@ -79,15 +85,6 @@ def _phase(status: str, reason: str) -> RunPhase:
         return RunPhase.SUCCEEDED
     if status == "False":
         return RunPhase.CANCELLED if reason in _CANCELLED else RunPhase.FAILED
-    if not status or reason == _WAITING:
+    if not status or reason == PENDING:
         return RunPhase.PENDING
     return RunPhase.RUNNING
-
-
-def _time(text: Any) -> datetime | None:
-    """Return a time of the API (RFC 3339), None if it is none or has no zone."""
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from nautes_domain.names import Label
+from nautes_domain.queueing import Limits
 from nautes_domain.schema import (
     Condition,
     EventAction,
@@ -137,6 +138,15 @@ class Hooks(Part):
     post_hooks: tuple[Hook, ...] = ()
 
 
+class Concurrency(Part):
+    """How many runs are at work at one time; what is over waits its turn. Ours."""
+
+    limit: int | None = Field(default=None, ge=1, le=1000)
+    """Left out: as many as come."""
+    cancel_previous: bool = False
+    """A newer run of the same trigger on the same branch, tag or merge request cancels those before it."""
+
+
 class ProjectPipelineRuntimeSpec(Part):
     """Which pipelines run where, on which events, as whom."""
 
@@ -151,6 +161,9 @@ class ProjectPipelineRuntimeSpec(Part):
     additional_resources: AdditionalResources | None = None
     hooks: Hooks | None = None
     account: Label | None = None
+    concurrency: Concurrency = Concurrency()
+    max_keep_runs: int | None = Field(default=None, ge=1, le=10_000)
+    """Finished runs that are kept of each pipeline, the newest; left out: all. Ours."""
 
 
 class ProjectPipelineRuntime(Manifest):
@@ -169,3 +182,10 @@ class ProjectPipelineRuntime(Manifest):
     def namespace(self) -> str:
         """Where runs execute; the runtime's name where none is given."""
         return self.spec.destination.namespace or self.name
+
+    @property
+    def limits(self) -> Limits:
+        """What is declared about the number of runs."""
+        return Limits(
+            self.spec.concurrency.limit, self.spec.concurrency.cancel_previous, self.spec.max_keep_runs
+        )

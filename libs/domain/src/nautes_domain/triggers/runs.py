@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nautes_domain import names
+from nautes_domain import runs as marks
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.catalog import ProductCatalog
 from nautes_domain.effects import Considered
@@ -79,21 +80,31 @@ def _request(
         account=runtime.account,
         labels={
             "app.kubernetes.io/managed-by": "nautes",
-            "nautes.io/product": product,
-            "nautes.io/runtime": runtime.name,
-            "nautes.io/pipeline": trigger.pipeline,
+            marks.PRODUCT: product,
+            marks.RUNTIME: runtime.name,
+            marks.PIPELINE: trigger.pipeline,
         },
         annotations={
-            "nautes.io/cause": delivery.id,
-            "nautes.io/project-id": str(delivery.project_id),
-            "nautes.io/repository": delivery.project,
-            "nautes.io/ref": delivery.ref,
-            "nautes.io/commit": delivery.checkout_sha,
-            "nautes.io/actor": delivery.actor,
-            **({"nautes.io/branch": delivery.source_branch} if delivery.source_branch else {}),
+            marks.CAUSE: delivery.id,
+            marks.PROJECT_ID: str(delivery.project_id),
+            marks.REPOSITORY: delivery.project,
+            marks.REF: delivery.ref,
+            marks.COMMIT: delivery.checkout_sha,
+            marks.ACTOR: delivery.actor,
+            marks.RECEIVED_AT: delivery.received_at.isoformat(),
+            marks.GROUP: _group(delivery, trigger),
+            **({marks.BRANCH: delivery.source_branch} if delivery.source_branch else {}),
         },
         params={**variables, "revision": delivery.checkout_sha, "ref": delivery.ref},
+        held=runtime.limits.holds,
     )
+
+
+def _group(delivery: Delivery, trigger: PipelineTrigger) -> str:
+    """Return what is the same for runs of one trigger about one branch, tag, merge request or issue."""
+    about = delivery.ref or f"{delivery.kind}/{delivery.number}"
+    project = f"{delivery.instance}/{delivery.project_id}"
+    return names.digest(project, about, trigger.event_source, trigger.pipeline, trigger.revision)
 
 
 def _notes(verdict: Verdict, delivery: Delivery, *, own: bool) -> str:
