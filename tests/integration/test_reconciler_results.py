@@ -1,202 +1,34 @@
 """Runs on a cluster, their results beside commits: two replicas, restarts, outages, claims that do not hold."""
 
-import asyncio
-import io
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from time import perf_counter
-from types import SimpleNamespace
+from dataclasses import replace
 from uuid import uuid4
 
-import httpx
 import pytest
 
-from nautes_adapters.gitlab import GitLabCodeHost
-from nautes_adapters.kubernetes import (
-    BOOTSTRAP_KINDS,
-    RECONCILER,
-    SPACE_KINDS,
-    SYSTEM_NAMESPACE,
-    KubernetesClient,
-    KubernetesTarget,
-    ProductSpaces,
-    bootstrap_state,
-)
+from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesTarget, ProductSpaces
 from nautes_adapters.memory import MemorySecretStore
 from nautes_adapters.tekton import TektonEngine
-from nautes_domain import names
-from nautes_domain.capabilities import CommitState, CommitStatus, Space
+from nautes_domain.capabilities import CommitState, CommitStatus
 from nautes_domain.effects import Result
-from nautes_domain.events import Delivery, DeliveryKind
-from nautes_domain.snapshot import IndexedProject
 from nautes_domain.triggers import Facts, match
-from nautes_reconciler.clusters import Cluster, Clusters
-from nautes_reconciler.following import Follower
-from nautes_reconciler.records import Declarations
-from nautes_reconciler.results import Results
-from nautes_runtime import logs, streams
-from nautes_runtime.bus import Bus
-from nautes_runtime.locks import ScopeLocks
-from nautes_runtime.records import Bucket, open_bucket
+from nautes_runtime import streams
+from nautes_runtime.records import open_bucket
 from support import tekton
 from support.controlplane_real import settle
-from support.examples import orchard, tree
-from support.forge import start_forge
-from support.gitlab_cases import ForgeWorld
-from support.kubernetes import start_kubernetes
-from support.nats import start_nats
-from support.service_processes import TENANT, Desk, desk, eventually
-
-CLUSTER = "build-east"
-LOCK = f"reconciler.results.cluster_{CLUSTER}"
-SPACE = Space("orchard", "apple-ci", CLUSTER, "apple-ci", "apple-builder", may_run=True, entity="Runtime/x")
-FILE = b"apiVersion: tekton.dev/v1\nkind: PipelineRun\nspec: {pipelineRef: {name: trunk}}\n"
+from support.examples import orchard
+from support.followed_runs import CLUSTER, FILE, LOCK, SPACE, now, push, run_place, run_servers
+from support.service_processes import eventually
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
-    with (
-        start_nats(folder) as nats,
-        start_forge(folder) as forge,
-        start_kubernetes(folder, CLUSTER) as kubernetes,
-    ):
-        yield SimpleNamespace(nats=nats, forge=forge, kubernetes=kubernetes)
-
-
-@dataclass
-class Place:
-    """One product with a repository and a namespace, and everything that follows its runs."""
-
-    servers: SimpleNamespace
-    desk: Desk
-    admin: KubernetesClient
-    project: object
-    world: ForgeWorld
-    secrets: MemorySecretStore
-
-    @asynccontextmanager
-    async def replica(self, owner):
-        """Run what a replica of the reconciler runs; yield its log. At the end it is cancelled, as on SIGTERM."""
-        at = self.desk
-        host = GitLabCodeHost(self.servers.forge.url, self.servers.forge.token)
-        declarations = Declarations(at.desired, Bucket(at.js, "index", IndexedProject), at.status)
-        clusters = Clusters(self.secrets, connect)
-        bus = Bus(at.js, TENANT, "reconciler", now)
-        results = Results(host, declarations, bus, now=now, clock=perf_counter)
-        out = io.StringIO()
-        log = logs.configure("reconciler", "INFO", out)
-
-        async def declared():
-            return (await declarations.tenant()).clusters
-
-        follower = Follower(clusters, declared, results, ScopeLocks(open_bucket(at.js, "locks"), owner), log)
-        task = asyncio.create_task(follower.run())
-        try:
-            yield out
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-            await clusters.close()
-            await host.close()
-
-    async def register(self):
-        """Give the reconciler a token of its own account on the cluster, as the secret broker does."""
-        token = await self.admin.token_request(SYSTEM_NAMESPACE, RECONCILER, (), 3600)
-        values = {"server": self.admin.server, "ca": self.admin.ca_pem, "token": token.value}
-        await self.secrets.write("cluster", names.cluster_account_path(CLUSTER, RECONCILER), values)
-
-    async def start(self, **annotations):
-        """Start the run that a push asks for; return its request."""
-        commit = await self.world.commit(self.project, "main", {"a.txt": uuid4().hex.encode()})
-        delivery = push(self.project.id, commit)
-        (run,) = match(delivery, orchard(), "apple-api-src", Facts()).runs
-        request = replace(run.request, annotations={**run.request.annotations, **annotations})
-        engine = TektonEngine(self.admin)
-        assert await engine.start(request, engine.build(request, FILE, file="ci/build.yaml"))
-        return request
-
-    async def play(self, request, status):
-        await tekton.play(self.admin, request.namespace, request.name, status)
-
-    def rows(self, request):
-        """Return every status that was ever written beside the commit, oldest first."""
-        notes = request.annotations
-        path = f"/api/v4/projects/{notes['nautes.io/project-id']}/repository/commits/{notes['nautes.io/commit']}/statuses"
-        headers = {"PRIVATE-TOKEN": self.servers.forge.token}
-        answer = httpx.get(
-            f"{self.servers.forge.url}{path}", params={"all": "true"}, headers=headers
-        ).raise_for_status()
-        return sorted(answer.json(), key=lambda row: row["id"])
-
-    async def shown(self, request, state):
-        """Wait until the newest status of the run's commit is `state`, and the run says so too; return it."""
-
-        async def there():
-            rows = self.rows(request)
-            return rows[-1] if rows and rows[-1]["status"] == state else None
-
-        return await eventually(there, f"the status {state}")
-
-    async def marked(self, request, phase):
-        async def there():
-            run = await self.admin.get("PipelineRun", request.name, request.namespace)
-            return run["metadata"]["annotations"].get("nautes.io/reported") == phase
-
-        await eventually(there, f"the mark {phase}")
-
-    async def effects(self, request):
-        found = await self.desk.effects()
-        return [one for one in found if one.cause.commit == request.annotations["nautes.io/commit"]]
-
-
-def now():
-    return datetime.now(UTC)
-
-
-def connect(name, secret):
-    client = KubernetesClient.from_token(*(secret.values[key] for key in ("server", "ca", "token")))
-    return Cluster(
-        secret.version, KubernetesTarget(client, name, ()), TektonEngine(client, window=2), client.close
-    )
-
-
-def push(project_id, commit):
-    return Delivery(
-        id=f"d-{commit[:8]}",
-        hook="orchard.apple-api-src",
-        kind=DeliveryKind.PUSH,
-        event="Push Hook",
-        project_id=project_id,
-        project="orchard/apple-api-src",
-        ref="refs/heads/main",
-        before="a" * 40,
-        after=commit,
-        checkout_sha=commit,
-        actor="eve",
-        received_at=now(),
-    )
+    with run_servers(tmp_path_factory.mktemp("results")) as found:
+        yield found
 
 
 @pytest.fixture
 async def place(servers, tmp_path):
-    async with AsyncExitStack() as stack:
-        admin = KubernetesClient.from_kubeconfig(servers.kubernetes.kubeconfig)
-        stack.push_async_callback(admin.close)
-        bootstrap = bootstrap_state(CLUSTER, f"cluster_{CLUSTER}")
-        await settle(KubernetesTarget(admin, CLUSTER, BOOTSTRAP_KINDS), bootstrap, f"cluster_{CLUSTER}")
-        state = ProductSpaces().space_state("product_orchard", (SPACE,))
-        await settle(KubernetesTarget(admin, CLUSTER, SPACE_KINDS), state, "product_orchard")
-        world = ForgeWorld(servers.forge, tmp_path)
-        stack.push_async_callback(world.host.close)
-        project = await world.add_project()
-        at = await stack.enter_async_context(desk(servers.nats))
-        await at.declare("tenant", tree("management"))
-        await at.declare("product_orchard", tree("orchard/default.project"))
-        await at.index((project.id, "orchard", "apple-api-src"))
-        found = Place(servers, at, admin, project, world, MemorySecretStore(now))
-        await found.register()
+    async with run_place(servers, tmp_path) as found:
         yield found
 
 

@@ -114,11 +114,17 @@ class Desk:
         return Bucket(self.js, "status", Status)
 
     async def declare(
-        self, scope: str, files: Mapping[str, bytes], *, project_id: int = 1, deletions: bool = False
+        self,
+        scope: str,
+        files: Mapping[str, bytes],
+        *,
+        project_id: int = 1,
+        deletions: bool = False,
+        commit: str = COMMIT,
     ) -> None:
         snapshot = Snapshot(
             scope=scope,
-            commit=COMMIT,
+            commit=commit,
             project_id=project_id,
             cause=self.cause("declare"),
             files=files,

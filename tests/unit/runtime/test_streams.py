@@ -13,7 +13,7 @@ def test_the_streams_and_buckets_of_a_tenant():
     assert set(BY_NAME) == {
         *(f"DELIVERIES_{n}" for n in range(4)),
         *("FACTS", "WORK", "EFFECTS", "DEAD", "ADVISORIES"),
-        *("KV_desired", "KV_status", "KV_index", "KV_locks"),
+        *("KV_desired", "KV_status", "KV_index", "KV_locks", "KV_started"),
     }
 
 

@@ -5,7 +5,7 @@ is planned here derives from the runs as they stand there, so that whoever plans
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -77,7 +77,12 @@ def schedule(runs: Iterable[RunState], limits: Limits) -> Schedule:
     Runs that are at work already are never stopped for the sake of a limit, so that one may be lowered.
     """
     ordered = sorted(runs, key=_turn)
-    cancelled = tuple(_outdated(ordered)) if limits.cancel_previous else ()
+    replaced = _replaced(ordered) if limits.cancel_previous else {}
+    cancelled = tuple(
+        Step(Order.CANCEL, run, replaced[run.uid])
+        for run in ordered
+        if run.uid in replaced and not run.phase.final and not run.progress.stopping
+    )
     gone = {step.run.uid for step in cancelled}
     waiting = [run for run in ordered if run.waits and run.uid not in gone]
     at_work = sum(1 for run in ordered if not run.phase.final and not run.waits)
@@ -90,18 +95,34 @@ def schedule(runs: Iterable[RunState], limits: Limits) -> Schedule:
     return Schedule((*cancelled, *released, *deleted), tuple(waiting[free:]))
 
 
+def carried_out(runs: Iterable[RunState], limits: Limits) -> tuple[Step, ...]:
+    """Return the steps that were carried out on runs whose end was not told yet, as the runs show them.
+
+    Whoever carried one out may have died before it was recorded. What was deleted shows nothing any more.
+    """
+    ordered = sorted(runs, key=_turn)
+    untold = [run for run in ordered if run.is_news or not run.phase.final]
+    stopped = _replaced(ordered) if limits.cancel_previous else {}
+    let_go = [run for run in untold if run.queued and not run.progress.held and run.uid not in stopped]
+    return (
+        *(Step(Order.CANCEL, run, stopped[run.uid]) for run in untold if run.uid in stopped and run.progress.stopping),
+        *(Step(Order.RELEASE, run, "its turn had come") for run in let_go if not run.progress.stopping),
+    )  # fmt: skip
+
+
 def _turn(run: RunState) -> tuple[datetime, datetime, str]:
     """Order by creation. Kubernetes tells it in whole seconds; within one, by when the event was received."""
     return run.created_at or _UNKNOWN, run.received_at or _UNKNOWN, run.name
 
 
-def _outdated(ordered: Sequence[RunState]) -> Iterable[Step]:
-    """Yield a cancellation for every run of a group that is not finished while a newer one is there."""
+def _replaced(ordered: Sequence[RunState]) -> Mapping[str, str]:
+    """Return why each run is outdated, by uid: a newer one of its group is there, however far that is."""
     newest = {run.group: run for run in ordered if run.group}
-    for run in ordered:
-        successor = newest.get(run.group, run)
-        if successor is not run and not run.phase.final and not run.progress.stopping:
-            yield Step(Order.CANCEL, run, f"{successor.name} is newer on {run.ref or 'the same trigger'}")
+    return {
+        run.uid: f"{newest[run.group].name} is newer on {run.ref or 'the same trigger'}"
+        for run in ordered
+        if run.group and newest[run.group] is not run
+    }
 
 
 def _surplus(ordered: Sequence[RunState], kept: int) -> Iterable[Step]:

@@ -32,6 +32,8 @@ RECEIVED_AT: Final = "nautes.io/received-at"
 """When the event was received, ISO 8601 with its zone."""
 GROUP: Final = "nautes.io/concurrency-group"
 """The same for runs of which a newer one may take the place of an older one."""
+QUEUED: Final = "nautes.io/queued"
+"""There on a run that was created held."""
 REPORTED: Final = "nautes.io/reported"
 """Annotations. The last is written when the code host was told: the phase that it knows of."""
 
@@ -102,6 +104,8 @@ class RunState:
     """Trace context that reports on it go on with."""
     pipeline: str = ""
     """Name of the pipeline in its runtime."""
+    queued: bool = False
+    """It was created held: if it is not any more, it was let go."""
     group: str = ""
     """See `GROUP`; empty for a run of which none takes the place of another."""
     created_at: datetime | None = None
@@ -172,7 +176,8 @@ def run_state(marks: Marks, progress: Progress) -> RunState | None:
     return RunState(
         marks.name, marks.namespace, marks.uid, product, runtime, int(project_id), cause, progress,
         notes.get(REPORTED, ""), notes.get(BRANCH, "")[:1000], notes.get(TRACEPARENT, "")[:100],
-        labels.get(PIPELINE, "")[:63], notes.get(GROUP, "")[:64], marks.created_at, instant(notes.get(RECEIVED_AT)),
+        labels.get(PIPELINE, "")[:63], QUEUED in notes, notes.get(GROUP, "")[:64],
+        marks.created_at, instant(notes.get(RECEIVED_AT)),
     )  # fmt: skip
 
 

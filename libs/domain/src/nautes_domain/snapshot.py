@@ -67,6 +67,14 @@ class IndexedProject(Record):
     """Address for clones over HTTP, without credentials."""
 
 
+class StartedRun(Record):
+    """A run that was started once: its name, the key, derives from what it answers, so it is not started again."""
+
+    cluster: str
+    namespace: str
+    delivery: str
+
+
 def project_key(project_id: int) -> str:
     """Return the key of a project in bucket `index`."""
     return f"project_{project_id:d}"

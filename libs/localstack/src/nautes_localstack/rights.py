@@ -19,7 +19,7 @@ DELIVERIES: Final = ("DELIVERIES_0", "DELIVERIES_1", "DELIVERIES_2", "DELIVERIES
 
 @dataclass(frozen=True)
 class BusRights:
-    """What one service does on the bus. Every bucket may be read.
+    """What one service does on the bus. Every bucket may be read; nobody lists the keys of `started`.
 
     `says`: subjects below `nautes.<tenant>.` that it publishes; `hears`: streams that it consumes;
     `keeps`: buckets that it writes; `reads`: streams that it reads from the start, as history.
@@ -42,7 +42,7 @@ BUS: Final[Mapping[str, BusRights]] = {
     "reconciler": BusRights(
         says=(*_WORKER.says, "delivery.>"),  # catch-up: deliveries that the code host did not tell us of
         hears=(*DELIVERIES, *_WORKER.hears),
-        keeps=("desired", "index", *_WORKER.keeps),
+        keeps=("desired", "index", "started", *_WORKER.keeps),
     ),
     "cluster-registrar": BusRights(_WORKER.says, _WORKER.hears, ("index", *_WORKER.keeps)),
     "secret-broker": _WORKER,

@@ -67,6 +67,10 @@ class Buckets:
         """Return the bucket of look-up records."""
         return Bucket(self._js, "index", model)
 
+    def started(self, model: type[M]) -> Bucket[M]:
+        """Return the bucket of what was started once; it forgets after `streams.STARTED_TTL`."""
+        return Bucket(self._js, "started", model)
+
     @property
     def status(self) -> Bucket[Status]:
         """Return the bucket of status records, keyed `<service>.<scope>`."""

@@ -27,6 +27,10 @@ DAY: Final = 24 * HOUR
 LOCK_TTL: Final = 15.0
 """Seconds after which a lock that is not renewed is gone: the age limit of bucket `locks`."""
 
+STARTED_TTL: Final = 8 * DAY
+"""Seconds that the name of a started run is remembered: longer than a delivery is kept, and than GitLab keeps calls
+that can be sent again."""
+
 MAX_DELIVER: Final = 10
 """Deliveries until the server gives a message up: the net under handlers that kill their process."""
 
@@ -34,7 +38,7 @@ DELIVERY_BYTES: Final = 64 * 1024
 DELIVERIES_TOTAL: Final = 256 * 1024 * 1024
 """Bytes per partition; a full stream refuses, and the gateway spools."""
 
-BUCKETS: Final = ("desired", "status", "index", "locks")
+BUCKETS: Final = ("desired", "status", "index", "locks", "started")
 ADVISORY: Final = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
 """Published by the server when a message was delivered `max_deliver` times (NATS, "JetStream advisories")."""
 
@@ -86,12 +90,12 @@ def stream_configs(tenant: str, *, replicas: int = 1) -> tuple[StreamConfig, ...
 
 
 def bucket_config(name: str, replicas: int = 1) -> StreamConfig:
-    """Return the stream behind a bucket (NATS ADR-8). `locks` forgets after `LOCK_TTL`; `status` keeps ten.
+    """Return the stream behind a bucket (NATS ADR-8). `locks` and `started` forget with time; `status` keeps ten.
 
     The age limit frees a lock's subject wholly, so the next owner's create sees no predecessor; the
     server's delete markers would stand in its way.
     """
-    ttl = LOCK_TTL if name == "locks" else 0.0
+    ttl = {"locks": LOCK_TTL, "started": STARTED_TTL}.get(name, 0.0)
     return StreamConfig(
         name=f"KV_{name}",
         subjects=[f"$KV.{name}.>"],
@@ -99,7 +103,7 @@ def bucket_config(name: str, replicas: int = 1) -> StreamConfig:
         num_replicas=replicas,
         max_msgs_per_subject=10 if name == "status" else 1,
         max_age=ttl,
-        duplicate_window=ttl or 120.0,
+        duplicate_window=min(ttl or 120.0, 120.0),
         discard=DiscardPolicy.NEW,
         allow_rollup_hdrs=True,
         deny_delete=True,

@@ -13,7 +13,7 @@ from nautes_domain import names
 from nautes_domain.capabilities import CodeHost, SecretStore, StoredSecret
 from nautes_domain.events import PARTITIONS, Delivery, Fact
 from nautes_domain.heads import Heads
-from nautes_domain.snapshot import IndexedProject, Snapshot
+from nautes_domain.snapshot import IndexedProject, Snapshot, StartedRun
 from nautes_reconciler.assigning import HOOK_MOUNT, KEY_MOUNT, Assigning, Systems
 from nautes_reconciler.catching_up import CatchingUp
 from nautes_reconciler.clusters import Cluster, Clusters
@@ -22,10 +22,12 @@ from nautes_reconciler.deliveries import Deliveries
 from nautes_reconciler.desired import Addresses
 from nautes_reconciler.following import Follower
 from nautes_reconciler.missed import MissedPushes
+from nautes_reconciler.queueing import Queue
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.results import Results
 from nautes_reconciler.runs import Starter
 from nautes_reconciler.settings import ReconcilerSettings
+from nautes_reconciler.started import StartedRuns
 from nautes_reconciler.waking import concerned
 from nautes_runtime.context import ServiceContext
 from nautes_runtime.scopes import ScopeWorker
@@ -50,8 +52,9 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
     assigning = Assigning(settings.tenant, addresses, systems, declarations, declaring, context.bus)
     worker = ScopeWorker(context, SERVICE, assigning.assign)
     worker.resync(settings.resync, assigning.scopes)
+    started = StartedRuns(context.buckets.started(StartedRun))
     starter = Starter(
-        systems.code_host, declarations, systems.clusters.engine, systems.deployer, perf_counter
+        systems.code_host, declarations, systems.clusters.engine, systems.deployer, started, perf_counter
     )
     missed = _catching_up(settings, context, systems.code_host, declarations)
     deliveries = Deliveries(
@@ -72,7 +75,7 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
             ack_wait=TAKEOVER,
         )
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
-    _follow(context, systems, declarations)
+    _follow(context, systems, declarations, started)
 
 
 def _catching_up(
@@ -99,12 +102,15 @@ def _catching_up(
     return missed
 
 
-def _follow(context: ServiceContext, systems: Systems, declarations: Declarations) -> None:
+def _follow(
+    context: ServiceContext, systems: Systems, declarations: Declarations, started: StartedRuns
+) -> None:
     async def declared() -> Collection[str]:
         return (await declarations.tenant()).clusters
 
     results = Results(systems.code_host, declarations, context.bus, now=context.now, clock=perf_counter)
-    follower = Follower(systems.clusters, declared, results, context.locks, context.log)
+    queue = Queue(declarations, started, context.bus, now=context.now, clock=perf_counter)
+    follower = Follower(systems.clusters, declared, queue, results, context.locks, context.log)
     context.every(1.0, follower.run)  # it has no end; should it break, it begins again after a second
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
+from nautes_domain import names
 from nautes_domain.catalog import ProductCatalog, TenantCatalog, read_product, read_tenant
 from nautes_domain.effects import Status
 from nautes_domain.failures import Rejected, Violation
+from nautes_domain.manifests import ProjectPipelineRuntime
 from nautes_domain.snapshot import TENANT_KEY, IndexedProject, Snapshot, project_key
 
 T = TypeVar("T")
@@ -86,6 +88,18 @@ class Declarations:
             known = (_version(snapshot), *read_product(snapshot.name, snapshot.files))
             self._products[snapshot.scope] = known
         return known[1:]
+
+    async def runtime_on(self, cluster: str, product: str, runtime: str) -> ProjectPipelineRuntime | None:
+        """Return the pipeline runtime of a product, None unless it is declared to run on this cluster."""
+        snapshot = await self.snapshot(names.scope("product", product))
+        if snapshot is None:
+            return None
+        catalog = self.parsed(snapshot)
+        found = catalog.pipelines.get(runtime)
+        if found is None:
+            return None
+        environment = catalog.environments[found.manifest.spec.destination.environment]
+        return found.manifest if environment.manifest.spec.cluster == cluster else None
 
     async def products(self) -> Mapping[str, ProductCatalog]:
         """Return what can be read of the last good declarations of every product.

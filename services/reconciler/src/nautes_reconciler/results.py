@@ -51,9 +51,11 @@ class Results:
         self._told: dict[tuple[str, str], str] = {}
         """What was told of a run that is ours, by cluster and uid: ahead of what a watch brings late."""
 
-    async def report(self, cluster: str, engine: PipelineEngine, run: RunState) -> bool:
+    async def report(self, cluster: str, engine: PipelineEngine, run: RunState, place: int = 0) -> bool:
         """Tell the code host of a run's phase if it is news; False if there was nothing to tell, or not by us.
 
+        `place` is where it stands in the queue, 0 if it does not wait. It is told once: the code host refuses to
+        set a status from pending to pending (GitLab, "Set commit pipeline status").
         Raises what the code host, the bus or the cluster raise. A refusal of the code host is recorded too.
         """
         key = (cluster, run.uid)
@@ -65,16 +67,15 @@ class Results:
         if late or not await self._is_ours(key, run):
             return False
         with span("report run", {"nautes.phase": run.phase.value}, within=remote(run.traceparent)):
-            await self._tell(cluster, run)
+            await self._tell(run, status_of(cluster, run, place))
             if await engine.mark_reported(run):
                 self._told[key] = run.phase
             else:
                 self._told.pop(key, None)
         return True
 
-    async def _tell(self, cluster: str, run: RunState) -> None:
+    async def _tell(self, run: RunState, wanted: CommitStatus) -> None:
         """Show the status, and record that it was shown."""
-        wanted = status_of(cluster, run)
         began = self._clock()
         try:
             with span("commit status"):
@@ -95,21 +96,21 @@ class Results:
             return False
         if key in self._told:
             return True
-        snapshot = await self._declarations.snapshot(names.scope("product", run.product))
-        if snapshot is None:
-            return False
-        catalog = self._declarations.parsed(snapshot)
-        runtime = catalog.pipelines.get(run.runtime)
-        if runtime is None or runtime.manifest.namespace != run.namespace:
-            return False
-        environment = catalog.environments[runtime.manifest.spec.destination.environment]
-        return environment.manifest.spec.cluster == key[0]
+        runtime = await self._declarations.runtime_on(key[0], run.product, run.runtime)
+        return runtime is not None and runtime.namespace == run.namespace
 
     async def _show(self, run: RunState, wanted: CommitStatus) -> bool:
         """Set the status; True if it stood there already."""
         found = await self._code_host.status(run.project_id, run.commit, wanted.name, wanted.ref)
-        if found is not None and (found.state, found.description) == (wanted.state, wanted.description):
-            return True
+        if found is not None and found.state is wanted.state:
+            # Of a run that waits, what counts is that it was told; its place changes.
+            same = (
+                run.name in found.description
+                if run.progress.held
+                else found.description == wanted.description
+            )
+            if same:
+                return True
         await self._code_host.set_status(run.project_id, run.commit, wanted)
         return False
 
@@ -133,13 +134,13 @@ class Results:
         await self._bus.effect(_as_found(effect) if already else effect)
 
 
-def status_of(cluster: str, run: RunState) -> CommitStatus:
-    """Return the status that a run's phase stands for."""
+def status_of(cluster: str, run: RunState, place: int = 0) -> CommitStatus:
+    """Return the status that a run's phase stands for; `place` is where it stands in the queue, from 1."""
     progress, which = run.progress, f"PipelineRun {run.name} on {cluster}"
     took = "" if progress.duration is None else spent(progress.duration)
     why = ": ".join(part for part in (progress.reason, progress.message) if part)
     words = {
-        RunPhase.PENDING: which,
+        RunPhase.PENDING: f"{which} waits for its turn, number {place} in the queue" if place else which,
         RunPhase.RUNNING: f"{which} is running",
         RunPhase.SUCCEEDED: f"{which} succeeded" + (f" in {took}" if took else ""),
     }.get(run.phase, f"{why or run.phase.value} ({which}" + (f", after {took})" if took else ")"))
@@ -152,7 +153,9 @@ def action_of(run: RunState, status: CommitStatus) -> Action:
     """Return what is done to the code host, for the record: the same whenever the same phase is told."""
     ref = Ref("gitlab", "CommitStatus", status.name, f"{run.cause.repository}@{run.commit[:12]}")
     verb = Verb.CREATE if run.phase is RunPhase.PENDING else Verb.UPDATE
-    after = {"state": status.state.value, "description": status.description, "ref": status.ref}
+    # A place in the queue is no part of it: whoever tells of the run again may find it at another.
+    said = run.name if run.progress.held else status.description
+    after = {"state": status.state.value, "description": said, "ref": status.ref}
     return Action(verb, ref, None, after, status.description, f"ProjectPipelineRuntime/{run.runtime}")
 
 

@@ -1,15 +1,18 @@
 """Runs and refreshes that a delivery asks for: done once each, with what became of them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, Deployer, PipelineEngine
 from nautes_domain.effects import Considered, Result, result_of
 from nautes_domain.events import Delivery
 from nautes_domain.failures import Blocked, Failure, Rejected
 from nautes_domain.plan import Action, Ref, Verb
+from nautes_domain.snapshot import StartedRun
 from nautes_domain.triggers import Refresh, RunToStart
 from nautes_reconciler.records import Declarations
+from nautes_reconciler.started import StartedRuns
 from nautes_runtime.tracing import header, span
 
 
@@ -35,12 +38,14 @@ class Starter:
         declarations: Declarations,
         engine_on: Callable[[str], Awaitable[PipelineEngine]],
         deployer: Deployer,
+        started: StartedRuns,
         clock: Callable[[], float],
     ) -> None:
         self._code_host = code_host
         self._declarations = declarations
         self._engine_on = engine_on
         self._deployer = deployer
+        self._started = started
         self._clock = clock
 
     async def start(self, run: RunToStart, delivery: Delivery) -> Done:
@@ -60,7 +65,7 @@ class Starter:
             entity = f"ProjectPipelineRuntime/{run.considered.runtime}"
             action = Action(Verb.CREATE, ref, None, built, run.considered.reason, entity)
             with span("create run", {"nautes.system": ref.system, "nautes.object": str(ref)}):
-                created = await engine.start(replace(request, traceparent=header()), built)
+                created = await self._once(engine, run, built, delivery)
         except Failure as failure:
             await self._refuse(run, delivery, failure)
             seconds = self._clock() - began
@@ -68,6 +73,18 @@ class Starter:
         seconds = self._clock() - began
         considered = _settled(run.considered, already=not created)
         return Done(considered, action, already=not created, seconds=seconds)
+
+    async def _once(
+        self, engine: PipelineEngine, run: RunToStart, built: Mapping[str, Any], delivery: Delivery
+    ) -> bool:
+        """Create the run unless it was there before; False if it was."""
+        request = run.request
+        if await self._started.knows(request.name):
+            return False
+        created = await engine.start(replace(request, traceparent=header()), built)
+        started = StartedRun(cluster=run.cluster, namespace=request.namespace, delivery=delivery.id)
+        await self._started.remember(request.name, started)
+        return created
 
     async def refresh(self, refresh: Refresh) -> Done:
         """Make one application look at Git now."""

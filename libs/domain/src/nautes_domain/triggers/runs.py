@@ -94,6 +94,7 @@ def _request(
             marks.RECEIVED_AT: delivery.received_at.isoformat(),
             marks.GROUP: _group(delivery, trigger),
             **({marks.BRANCH: delivery.source_branch} if delivery.source_branch else {}),
+            **({marks.QUEUED: "true"} if runtime.limits.holds else {}),
         },
         params={**variables, "revision": delivery.checkout_sha, "ref": delivery.ref},
         held=runtime.limits.holds,
