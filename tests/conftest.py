@@ -18,6 +18,12 @@ def pytest_addoption(parser):
         action="store_true",
         help="run NATS, Vault and Kubernetes (k3s) in containers instead of the servers from wheels",
     )
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=20,
+        help="how often the reconciler is killed while it starts runs; the long version is 200",
+    )
 
 
 def pytest_configure(config):

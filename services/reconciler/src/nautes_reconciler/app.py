@@ -34,8 +34,6 @@ from nautes_runtime.scopes import ScopeWorker
 from nautes_runtime.settings import read_secret
 
 SERVICE = "reconciler"
-TAKEOVER = 20.0
-"""Seconds until what a dead replica held goes to another; its project waits that long."""
 
 
 async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
@@ -72,7 +70,7 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
             context.subjects.deliveries(index),
             deliveries.handle,
             model=Delivery,
-            ack_wait=TAKEOVER,
+            ack_wait=settings.takeover,
         )
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
     _follow(context, systems, declarations, started)

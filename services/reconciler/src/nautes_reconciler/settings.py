@@ -18,5 +18,7 @@ class ReconcilerSettings(ServiceSettings):
 
     The latter are acted upon at the second look, so that a call which is asked for again comes first.
     """
+    takeover: timedelta = timedelta(seconds=20)
+    """Until what a replica that died held goes to another; its project waits that long."""
     resync: timedelta = timedelta(minutes=5)
     """How often every scope is looked at without being asked: drift repair and catch-up."""
