@@ -103,10 +103,10 @@ async def settled(place, player, deliveries):
 @pytest.mark.timeout(3600)
 async def test_killed_at_any_step_every_run_starts_once_and_never_more_than_the_limit(place, mortal, kills):
     dice = random.Random(kills)
-    commit = await place.world.commit(place.project, "main", {"ci/build.yaml": FILE})
     deliveries, steps = [], sorted(STEPS)
 
     async def push_some():
+        commit = await place.world.commit(place.project, "main", {"ci/build.yaml": FILE})
         for _ in range(3):
             before = uuid4().hex + uuid4().hex[:8]
             one = push(place.project.id, commit).model_copy(update={"id": uuid4().hex, "before": before})

@@ -118,7 +118,15 @@ class Place:
     async def declare(self, limits: str):
         """Declare the runtime anew with further lines of its spec."""
         text = (EXAMPLES / "orchard/default.project" / RUNTIME).read_text()
-        changes = {RUNTIME: f"{text.rstrip()}\n{textwrap.indent(limits, '  ')}\n"}
+        await self._declare(f"{text.rstrip()}\n{textwrap.indent(limits, '  ')}\n")
+
+    async def declare_instead(self, events: str):
+        """Declare the runtime anew with other pipelines, event sources and triggers."""
+        text = (EXAMPLES / "orchard/default.project" / RUNTIME).read_text()
+        await self._declare(f"{text.partition('  pipelines:')[0]}{textwrap.indent(events, '  ')}")
+
+    async def _declare(self, text: str):
+        changes = {RUNTIME: text}
         await self.desk.declare("product_orchard", changed(changes), commit=uuid4().hex)
         self.catalog = orchard(changes)
 

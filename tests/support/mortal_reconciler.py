@@ -57,6 +57,7 @@ class Mortal:
             text=True,
         )
         self._pid = 0
+        """Of the present life; 0 if there is none."""
 
     def live(self, step: str = "", event: str = "", count: int = 0) -> None:
         """Begin a life, to end at a step if one is named."""
@@ -67,15 +68,18 @@ class Mortal:
 
     def kill(self) -> None:
         """SIGKILL, if it lives."""
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+        if self._pid:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
 
     def ended(self) -> int:
         """Wait for its end; return the status of `os.waitpid`."""
-        return int(self._answer())
+        status, self._pid = int(self._answer()), 0
+        return status
 
     def close(self) -> None:
-        """End the process that gives birth."""
+        """End it, and the process that gives birth."""
+        self.kill()
         with self._process as process:
             process.terminate()
 

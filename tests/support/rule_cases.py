@@ -68,6 +68,12 @@ def calendar(text: str) -> Edit:
     return (("  pipelineTriggers:", CALENDAR.format(text)),)
 
 
+def unpinned(text: str) -> Edit:
+    """Return the same with a trigger that names no revision."""
+    ((old, new),) = calendar(text)
+    return ((old, new.replace(", revision: main", "")),)
+
+
 def more(text: str) -> Edit:
     """Return the pipeline runtime with further fields."""
     return (("  isolation: shared", f"  {text}\n  isolation: shared"),)
@@ -241,10 +247,13 @@ CASES = (
     Case("A5", "spec.isolation", {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE.replace("isolation: shared", "isolation: exclusive")}, {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE}),
     Case("A6", "spec.eventSources.1.calendar.schedule", {PPR: calendar("schedule: '5 25 * * *'")}, {PPR: calendar("schedule: '5 2 * jan-mar,dec mon', exclusionDates: ['2026-12-24'], timezone: Europe/Lisbon")}),
     Case("A6", "spec.eventSources.1.calendar", {PPR: calendar("timezone: UTC")}, {PPR: calendar("interval: 1h30m")}),
+    Case("A6", "spec.eventSources.1.calendar", {PPR: calendar("schedule: '0 0 30 2 *'")}, {PPR: calendar("schedule: '0 0 29 2 *'")}),
+    Case("A6", "spec.eventSources.1.calendar", {PPR: calendar("interval: 1h, timezone: Europe/Atlantis")}, {PPR: calendar("interval: 1h, timezone: Europe/Athens")}),
     Case("A7", "spec.providerType", {HOST: (("providerType: gitlab", "providerType: github"),)}),
     Case("A7", "spec.artifactRepoProvider", {PACKAGES: (("artifactRepoProvider: nexus", "artifactRepoProvider: harbor"),)}),
     Case("A8", "spec.apiServer", {RUN: (("run-east.clusters", "build-east.clusters"),)}),
     Case("A9", "spec.projects.0", {"o/code-repos/apple-deploy/more.yaml": BASE[BINDING].replace("lend-to-web", "more").replace("readonly", "readwrite")}, {"o/code-repos/apple-deploy/more.yaml": BASE[BINDING].replace("lend-to-web", "more")}),
+    Case("A10", "spec.pipelineTriggers.0.revision", {PPR: unpinned("interval: 1h")}, {PPR: calendar("interval: 1h")}),
 )  # fmt: skip
 
 IDS = [f"{case.rule}-{number}" for number, case in enumerate(CASES)]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.patterns import matches_revision
-from nautes_domain.triggers import Facts, match, watches_paths
-from support.examples import orchard
+from nautes_domain.triggers import Facts, built_at, match, watches_paths
+from support.examples import EXAMPLES, orchard
 
 OLD, NEW, NONE = "a" * 40, "b" * 40, "0" * 40
 ORCHARD = orchard()
@@ -113,3 +113,50 @@ def test_the_same_content_gives_the_same_run_and_other_content_another(one, othe
     same = (one.ref, one.before, one.after) == (other.ref, other.before, other.after)
     if first and second:
         assert (first == second) == same
+
+
+CLOCK = {
+    "projects/apple-api/apple-ci.yaml": (EXAMPLES / "orchard/default.project/projects/apple-api/apple-ci.yaml")
+    .read_text()
+    .replace("    - name: source\n", "    - {name: night, calendar: {interval: 1h}}\n    - {name: noon, calendar: {schedule: 0 12 * * *}}\n    - name: source\n")
+    + "    - {eventSource: night, pipeline: build, revision: main}\n    - {eventSource: noon, pipeline: build, revision: main}\n"
+}  # fmt: skip
+
+
+def fired(about, when="2026-05-04T09:00:00+00:00"):
+    return delivery(
+        kind=DeliveryKind.CALENDAR, event="Calendar", hook="calendar", ref="", before="", after="", checkout_sha="",
+        about=about, occurred_at=when,
+    )  # fmt: skip
+
+
+def test_a_calendar_starts_what_answers_it_and_says_why_the_others_do_not():
+    found = match(fired("apple-ci/night"), orchard(CLOCK), "apple-api-src", Facts())
+    (run,) = found.runs
+    assert (run.revision, run.commit) == ("main", "")
+    assert run.considered.reason == "apple-ci/night fired at 2026-05-04T09:00:00+00:00 (every 1h)"
+    reasons = {one.trigger: one.reason for one in found.passed_over if one.runtime == "apple-ci"}
+    assert reasons == {
+        "source→build": "its event source is the code host",
+        "noon→build": "its calendar is apple-ci/noon",
+    }
+    assert not match(delivery(), orchard(CLOCK), "apple-api-src", Facts()).runs[1:]
+
+
+def test_each_time_of_a_calendar_is_one_run_however_often_it_is_told():
+    def name(*fields):
+        return match(fired(*fields), orchard(CLOCK), "apple-api-src", Facts()).runs[0].request.name
+
+    assert name("apple-ci/night") == name("apple-ci/night")
+    assert name("apple-ci/night") != name("apple-ci/night", "2026-05-04T10:00:00+00:00")
+    assert name("apple-ci/night") != name("apple-ci/noon")
+
+
+def test_a_run_without_a_commit_of_its_own_builds_the_one_that_its_pipeline_is_read_at():
+    (run,) = match(fired("apple-ci/night"), orchard(CLOCK), "apple-api-src", Facts()).runs
+    placed = built_at(run, 9, "orchard/apple-api-src", NEW)
+    assert placed.request.name == run.request.name
+    assert placed.request.params == {"revision": NEW, "ref": "refs/heads/main"}
+    notes = placed.request.annotations
+    assert (notes["nautes.io/commit"], notes["nautes.io/project-id"]) == (NEW, "9")
+    assert notes["nautes.io/ref"] == "refs/heads/main"

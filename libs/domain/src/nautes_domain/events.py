@@ -38,6 +38,8 @@ class DeliveryKind(StrEnum):
     PIPELINE = "pipeline"
     DEPLOYMENT = "deployment"
     RELEASE = "release"
+    CALENDAR = "calendar"
+    """Nobody told us: a calendar of a runtime fired."""
     OTHER = "other"
 
 
@@ -104,7 +106,8 @@ class Delivery(Event):
     number: int = Field(default=0, ge=0)
     """The number that people see of a merge request or issue; the id of a note, job, pipeline, deployment, release."""
     about: str = Field(default="", max_length=255)
-    """What a note is on (`MergeRequest`, `Commit`, …), a deployment's environment, a job's or release's name."""
+    """What a note is on (`MergeRequest`, `Commit`, …), a deployment's environment, a job's or release's name; the
+    runtime and the event source of a calendar."""
     title: str = Field(default="", max_length=300)
     text: str = Field(default="", max_length=1000)
     """The beginning of a note."""
@@ -162,7 +165,9 @@ class Delivery(Event):
     def content_key(self) -> str:
         """The same for one event seen through several hooks; differs for A→B→A, since `before` counts."""
         parts = [self.instance, str(self.project_id), self.kind, self.ref, self.before, self.after]
-        if self.kind not in PUSHES:
+        if self.kind is DeliveryKind.CALENDAR:
+            parts += [self.about, self.occurred_at]
+        elif self.kind not in PUSHES:
             parts += [str(self.number), self.action, self.state, self.occurred_at]
         return names.digest(*parts, length=32)
 

@@ -4,6 +4,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -67,12 +68,26 @@ class IndexedProject(Record):
     """Address for clones over HTTP, without credentials."""
 
 
+class CalendarMark(Record):
+    """How far a calendar was dealt with."""
+
+    declared: str
+    """Digest of its declaration: what is declared anew begins anew."""
+    until: datetime
+    """Everything up to here fired, or was passed over."""
+
+
 class StartedRun(Record):
     """A run that was started once: its name, the key, derives from what it answers, so it is not started again."""
 
     cluster: str
     namespace: str
     delivery: str
+
+
+def calendar_key(product: str, runtime: str, source: str) -> str:
+    """Return the key of a calendar in bucket `index`."""
+    return f"calendar_{names.label(product)}.{names.label(runtime)}.{names.label(source)}"
 
 
 def project_key(project_id: int) -> str:

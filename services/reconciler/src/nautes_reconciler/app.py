@@ -13,8 +13,9 @@ from nautes_domain import names
 from nautes_domain.capabilities import CodeHost, SecretStore, StoredSecret
 from nautes_domain.events import PARTITIONS, Delivery, Fact
 from nautes_domain.heads import Heads
-from nautes_domain.snapshot import IndexedProject, Snapshot, StartedRun
+from nautes_domain.snapshot import CalendarMark, IndexedProject, Snapshot, StartedRun
 from nautes_reconciler.assigning import HOOK_MOUNT, KEY_MOUNT, Assigning, Systems
+from nautes_reconciler.calendars import Calendars
 from nautes_reconciler.catching_up import CatchingUp
 from nautes_reconciler.clusters import Cluster, Clusters
 from nautes_reconciler.declaring import Declaring
@@ -74,6 +75,15 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
         )
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
     _follow(context, systems, declarations, started)
+    calendars = Calendars(
+        declarations,
+        context.buckets.index(CalendarMark),
+        context.bus,
+        settings.gitlab.url.rstrip("/"),
+        now=context.now,
+        log=context.log,
+    )
+    context.every(1.0, calendars.look)
 
 
 def _catching_up(

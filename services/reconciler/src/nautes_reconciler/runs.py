@@ -10,7 +10,7 @@ from nautes_domain.events import Delivery
 from nautes_domain.failures import Blocked, Failure, Rejected
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.snapshot import StartedRun
-from nautes_domain.triggers import Refresh, RunToStart
+from nautes_domain.triggers import Refresh, RunToStart, built_at
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.started import StartedRuns
 from nautes_runtime.tracing import header, span
@@ -57,7 +57,7 @@ class Starter:
                 engine = await self._engine_on(run.cluster)
             file = f"{run.repository}/{run.path}"
             with span("read pipeline file"):
-                source = await self._source(run, delivery)
+                run, source = await self._source(run, delivery)
             with span("build run"):
                 built = engine.build(run.request, source, file=file)
             request = run.request
@@ -102,9 +102,10 @@ class Starter:
         considered = _settled(refresh.considered, already=not asked)
         return Done(considered, action, already=not asked, seconds=self._clock() - began)
 
-    async def _source(self, run: RunToStart, delivery: Delivery) -> bytes:
+    async def _source(self, run: RunToStart, delivery: Delivery) -> tuple[RunToStart, bytes]:
+        """Return the pipeline file. An event that names no commit builds the one that the file is read at."""
         if run.commit:  # the pipeline lies in the repository that was pushed to
-            return await self._code_host.read(delivery.project_id, run.path, run.commit)
+            return run, await self._code_host.read(delivery.project_id, run.path, run.commit)
         project = (await self._declarations.projects()).get((run.considered.product, run.repository))
         if project is None:
             raise Blocked("its repository is not there yet", by=f"coderepo/{run.repository}")
@@ -116,7 +117,10 @@ class Starter:
                 next_step=f"push the branch, or set the trigger's revision in {run.considered.runtime}",
                 code="no-such-revision",
             )
-        return await self._code_host.read(project.project_id, run.path, commit)
+        source = await self._code_host.read(project.project_id, run.path, commit)
+        return (
+            run if delivery.checkout_sha else built_at(run, project.project_id, project.path, commit)
+        ), source
 
     async def _refuse(self, run: RunToStart, delivery: Delivery, failure: Failure) -> None:
         """Put a refusal beside the pushed commit. What will be tried again is not shown as final.

@@ -15,6 +15,7 @@ from nautes_domain.manifests.deployment import DeploymentRuntime
 from nautes_domain.manifests.pipeline import (
     AdditionalGit,
     CalendarSource,
+    CatchUp,
     EventSource,
     GitLabSource,
     Hook,
@@ -31,7 +32,8 @@ from nautes_domain.manifests.tenant import (
 )
 
 __all__ = [
-    "KINDS", "PRODUCT_KINDS", "TENANT_KINDS", "AdditionalGit", "ArtifactRepo", "ArtifactRepoProvider", "CalendarSource", "Cluster",
+    "KINDS", "PRODUCT_KINDS", "TENANT_KINDS", "AdditionalGit", "ArtifactRepo", "ArtifactRepoProvider", "CalendarSource",
+    "CatchUp", "Cluster",
     "CodeRepo", "CodeRepoBinding", "CodeRepoProvider", "Component", "ComponentsList", "DeploymentRuntime",
     "Environment", "EventSource", "GitLabSource", "Hook", "PipelineTrigger", "Product", "ProductProvider",
     "Project", "ProjectArtifactRepo", "ProjectPipelineRuntime", "Tenant",

@@ -54,13 +54,23 @@ class GitLabSource(Part):
     condition: Condition = ""
 
 
-class CalendarSource(Part):
-    """Events of the clock."""
+CatchUp = Literal["latest", "all", "none"]
+"""What becomes of the times that passed while nobody looked."""
 
-    schedule: str = ""
-    interval: str = ""
-    exclusion_dates: tuple[str, ...] = ()
-    timezone: str = ""
+
+class CalendarSource(Part):
+    """Events of the clock: of a schedule or of an interval."""
+
+    schedule: str = Field(default="", max_length=250)
+    """A line as in crontab: `5 2 * * *`."""
+    interval: str = Field(default="", max_length=40)
+    """Hours, minutes, seconds: `1h30m`; at least one minute."""
+    exclusion_dates: tuple[str, ...] = Field(default=(), max_length=400)
+    """Days (`2026-12-24`, in the time zone) and times (`2026-12-24T12:00:00Z`) at which it does not fire."""
+    timezone: str = Field(default="", max_length=60)
+    """`Europe/Lisbon`; left out: UTC."""
+    catch_up: CatchUp = "latest"
+    """After an outage the latest missed time is made up for, or all (at most 24), or none. Ours."""
 
 
 class EventSource(Part):

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nautes_domain.calendars import calendar_name
 from nautes_domain.catalog import ProductCatalog
 from nautes_domain.effects import Considered
-from nautes_domain.events import PUSHES, Delivery
+from nautes_domain.events import PUSHES, Delivery, DeliveryKind
 from nautes_domain.manifests import EventSource, PipelineTrigger, ProjectPipelineRuntime
 from nautes_domain.triggers.deployments import Refresh, deployments
 from nautes_domain.triggers.facts import Facts
 from nautes_domain.triggers.runs import RunToStart, label, run_of
-from nautes_domain.triggers.verdicts import judge
+from nautes_domain.triggers.verdicts import judge, judge_calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,10 @@ def match(delivery: Delivery, catalog: ProductCatalog, repository: str, facts: F
     runs: list[RunToStart] = []
     passed_over: list[Considered] = []
     for runtime, trigger, source in _triggers(catalog):
-        verdict = judge(source, delivery, facts, repository, pinned=bool(trigger.revision))
+        if delivery.kind is DeliveryKind.CALENDAR:
+            verdict = judge_calendar(source, delivery, calendar_name(runtime.name, source.name))
+        else:
+            verdict = judge(source, delivery, facts, repository, pinned=bool(trigger.revision))
         if verdict.fires:
             runs.append(run_of(delivery, catalog, runtime, trigger, repository, verdict))
         else:

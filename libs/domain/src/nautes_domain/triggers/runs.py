@@ -1,6 +1,6 @@
 """The run that a trigger asks for: its name, its place, and where its pipeline file is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nautes_domain import names
 from nautes_domain import runs as marks
@@ -61,6 +61,21 @@ def run_of(
             run=request.name,
         ),
     )
+
+
+def built_at(run: RunToStart, project_id: int, project: str, commit: str) -> RunToStart:
+    """Return a run that builds a commit of its pipeline repository, where the event named none; its name stays."""
+    ref = f"refs/heads/{run.revision}"
+    request = run.request
+    annotations = {
+        **request.annotations,
+        marks.PROJECT_ID: str(project_id),
+        marks.REPOSITORY: project,
+        marks.REF: ref,
+        marks.COMMIT: commit,
+    }
+    params = {**request.params, "revision": commit, "ref": ref}
+    return replace(run, commit=commit, request=replace(request, annotations=annotations, params=params))
 
 
 def _request(

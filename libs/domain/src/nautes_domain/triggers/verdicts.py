@@ -43,6 +43,16 @@ class Verdict:
     """What could not be checked and was let pass."""
 
 
+def judge_calendar(source: EventSource, delivery: Delivery, about: str) -> Verdict:
+    """Return whether an event source is the calendar that fired; `about` is how it is called."""
+    if source.calendar is None:
+        return Verdict(fires=False, reason="its event source is the code host")
+    if delivery.about != about:
+        return Verdict(fires=False, reason=f"its calendar is {about}")
+    when = source.calendar.schedule or f"every {source.calendar.interval}"
+    return Verdict(fires=True, reason=f"{about} fired at {delivery.occurred_at} ({when})")
+
+
 def judge(source: EventSource, delivery: Delivery, facts: Facts, repository: str, *, pinned: bool) -> Verdict:
     """Return whether an event source means a delivery. Never raises."""
     if source.gitlab is None:

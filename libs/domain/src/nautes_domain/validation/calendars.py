@@ -1,9 +1,10 @@
-"""Event sources of the clock: rule A6. Pure; whether a time zone exists is not known here, only its form."""
+"""Event sources of the clock: rules A6 and A10. Pure."""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
+from nautes_domain.calendars import calendar_of
 from nautes_domain.failures import Violation
 from nautes_domain.manifests import CalendarSource
 from nautes_domain.source import Path
@@ -29,14 +30,35 @@ _DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T[0-9:.]+
 _ZONE = re.compile(r"UTC|Local|[A-Za-z_]+(/[A-Za-z0-9_+-]+){1,2}")
 
 
+def revisions(setting: Setting) -> Iterator[Violation]:
+    """A10: who answers a calendar says at which revision its pipeline is read; a calendar names no commit."""
+    for runtime in setting.catalog.pipelines.values():
+        spec = runtime.manifest.spec
+        clocks = {source.name for source in spec.event_sources if source.calendar is not None}
+        for index, trigger in enumerate(spec.pipeline_triggers):
+            if trigger.event_source in clocks and not trigger.revision:
+                message = f"{trigger.event_source} is a calendar, which names no commit"
+                path: Path = ("spec", "pipelineTriggers", index, "revision")
+                yield runtime.violation(path, "A10", message, "write the branch of the pipeline repository")
+
+
 def calendars(setting: Setting) -> Iterator[Violation]:
-    """A6: a calendar says when, in a form that can be understood."""
+    """A6: a calendar says when, in a form that can be understood, and that comes."""
     for runtime in setting.catalog.pipelines.values():
         for index, source in enumerate(runtime.manifest.spec.event_sources):
             if source.calendar is not None:
                 at: Path = ("spec", "eventSources", index, "calendar")
-                for path, message, fix in problems(source.calendar):
+                found = list(problems(source.calendar)) or list(_impossible(source.calendar))
+                for path, message, fix in found:
                     yield runtime.violation((*at, *path), "A6", message, fix)
+
+
+def _impossible(calendar: CalendarSource) -> Iterator[tuple[Path, str, str]]:
+    """Yield what has the right form and does not exist: a zone, a day, a schedule that never comes."""
+    try:
+        calendar_of(calendar)
+    except ValueError as error:
+        yield (), str(error), "write a zone, days and times that exist"
 
 
 def problems(calendar: CalendarSource) -> Iterator[tuple[Path, str, str]]:
