@@ -103,10 +103,10 @@ def test_a_reserved_namespace_is_refused(namespace):
     assert raised.value.code == "namespace-reserved"
 
 
-def test_the_reconciler_marks_runs_and_changes_nothing_else_about_them():
+def test_the_reconciler_steers_runs_and_rewrites_none():
     runs = {right for right in granted(RECONCILER_RULES) if right[0] == "tekton.dev"}
     verbs = {verb for _, resource, verb in runs if resource == "pipelineruns"}
-    assert verbs == {"create", "get", "list", "watch", "patch"}
+    assert verbs == {"create", "get", "list", "watch", "patch", "delete"}
     assert {resource for _, resource, verb in runs if verb == "patch"} == {"pipelineruns"}
     assert ("tekton.dev", "pipelineruns", "patch") not in granted(PIPELINE_RULES)
 

@@ -160,3 +160,21 @@ def test_a_run_without_a_commit_of_its_own_builds_the_one_that_its_pipeline_is_r
     notes = placed.request.annotations
     assert (notes["nautes.io/commit"], notes["nautes.io/project-id"]) == (NEW, "9")
     assert notes["nautes.io/ref"] == "refs/heads/main"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [(("ci/support/a.yaml",), "1 changed under ci/support"), (("src/a.py",), "nothing changed under ci/support")],
+)  # fmt: skip
+def test_a_push_refreshes_the_additional_resources_that_it_changed(changed, reason):
+    file = "projects/apple-api/apple-ci.yaml"
+    text = (EXAMPLES / "orchard/default.project" / file).read_text()
+    more = "  additionalResources: {git: {codeRepo: apple-api-src, revision: main, path: ci/support}}\n"
+    catalog = orchard({file: text + more})
+    assert watches_paths(delivery(), catalog, "apple-api-src")
+    found = match(delivery(), catalog, "apple-api-src", Facts(changed=changed))
+    (considered,) = [one for one in found.considered if one.trigger == "additional resources"]
+    assert considered.reason.startswith(reason)
+    assert [(one.application, one.entity) for one in found.refreshes] == (
+        [("orchard.apple-ci.additional", "ProjectPipelineRuntime/apple-ci")] if considered.fired else []
+    )

@@ -4,7 +4,7 @@ from nautes_domain.capabilities import ReadKey
 from nautes_domain.plan import Ref
 from nautes_reconciler import desired
 from nautes_reconciler.desired import Addresses
-from support.examples import changed, orchard, tenant
+from support.examples import EXAMPLES, changed, orchard, tenant
 
 ADDRESSES = Addresses("https://hooks.example", "https://git.example")
 
@@ -99,3 +99,36 @@ def test_a_hook_hears_what_any_runtime_listens_to():
         "merge_requests_events", "note_events", "push_events", "tag_push_events"
     ]  # fmt: skip
     assert hooks["orchard.apple-deploy"] == ["push_events", "tag_push_events"]
+
+
+def additional(git):
+    file = "projects/apple-api/apple-ci.yaml"
+    text = (EXAMPLES / "orchard/default.project" / file).read_text()
+    return {file: f"{text}  additionalResources: {{git: {git}}}\n"}
+
+
+def test_additional_resources_are_an_application_of_their_own_in_the_namespace_of_the_runs():
+    changes = additional("{codeRepo: apple-deploy, revision: main, path: ci/support}")
+    state = of_orchard(changes)
+    ref = Ref("argocd", "Application", "orchard.apple-ci.additional", "argocd")
+    assert state[ref].entity == "ProjectPipelineRuntime/apple-ci"
+    spec = state[ref].spec["spec"]
+    assert spec["source"] == {
+        "repoURL": "https://git.example/orchard/apple-deploy.git", "targetRevision": "main", "path": "ci/support",
+    }  # fmt: skip
+    assert spec["destination"] == {"name": "build-east", "namespace": "apple-ci"}
+    places = state[Ref("argocd", "AppProject", "orchard", "argocd")].spec["spec"]["destinations"]
+    assert {"name": "build-east", "namespace": "apple-ci"} in places
+    assert of_orchard().keys() == state.keys() - {ref}
+    assert list(desired.sources(orchard(changes))) == ["apple-deploy"]
+
+
+def test_additional_resources_from_elsewhere_are_read_without_a_key_even_if_a_repository_is_named():
+    changes = additional(
+        "{codeRepo: apple-api-src, url: 'https://git.other.example/a/b.git', revision: v1, path: x}"
+    )
+    state = of_orchard(changes, keys={"apple-api-src": ReadKey("apple-api-src", "p", 1, "f")})
+    application = state[Ref("argocd", "Application", "orchard.apple-ci.additional", "argocd")]
+    assert application.spec["spec"]["source"]["repoURL"] == "https://git.other.example/a/b.git"
+    assert not [ref for ref in state if ref.system == "argocd-repositories"]
+    assert list(desired.sources(orchard(changes))) == ["apple-deploy"]

@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from nautes_domain import names
 from nautes_domain.plan import State
 from nautes_domain.queueing import Order
 from nautes_domain.runs import RunState
@@ -243,6 +244,10 @@ class ReadKey:
     """Of its public half, as `ssh-keygen -l` shows it."""
 
 
+ADDITIONAL: Final = "additional"
+"""The part of a pipeline runtime that is deployed beside its pipelines."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One deployment runtime, resolved: what is deployed, from where, to where."""
@@ -257,6 +262,13 @@ class Deployment:
     entity: str
     read_key: ReadKey | None = None
     """None for a repository that is read without a credential."""
+    part: str = ""
+    """What of a runtime it is, if not the whole: `ADDITIONAL`."""
+
+    @property
+    def application(self) -> str:
+        """The name of what keeps it equal to Git; injective, since labels hold no dots."""
+        return names.dotted(self.product, self.name, *([self.part] if self.part else ()))
 
 
 class Deployer(Protocol):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from nautes_domain import names
-from nautes_domain.capabilities import Deployer, Deployment, ReadKey, Space, TenantSpace
+from nautes_domain.capabilities import ADDITIONAL, Deployer, Deployment, ReadKey, Space, TenantSpace
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog
-from nautes_domain.manifests import CodeRepo
+from nautes_domain.manifests import AdditionalGit, CodeRepo, ProjectPipelineRuntime
 from nautes_domain.plan import Ref, State, Wanted, merged
 
 HOOK_EVENTS: Final = ("push_events", "tag_push_events")
@@ -178,9 +178,19 @@ def spaces_of(catalog: ProductCatalog) -> Iterable[Space]:
 
 def sources(catalog: ProductCatalog) -> Iterable[str]:
     """Return the names of the repositories that are deployed from, each once."""
-    return sorted(
-        {declared.manifest.spec.manifest_source.code_repo for declared in catalog.deployments.values()}
-    )
+    manifests = {one.manifest.spec.manifest_source.code_repo for one in catalog.deployments.values()}
+    additional = {git.own_repo for _, git in additional_of(catalog)}
+    return sorted(manifests | additional - {""})
+
+
+def additional_of(
+    catalog: ProductCatalog,
+) -> Iterator[tuple[Declared[ProjectPipelineRuntime], AdditionalGit]]:
+    """Yield the pipeline runtimes that have more deployed beside their pipelines, and from where."""
+    for declared in catalog.pipelines.values():
+        git = declared.manifest.additional
+        if git is not None:
+            yield declared, git
 
 
 def deployments_of(catalog: ProductCatalog, addresses: Addresses, keys: ReadKeys) -> Iterable[Deployment]:
@@ -199,4 +209,18 @@ def deployments_of(catalog: ProductCatalog, addresses: Addresses, keys: ReadKeys
             namespaces=runtime.namespaces,
             entity=declared.entity,
             read_key=keys.get(source.code_repo),
+        )
+    for pipelines, git in additional_of(catalog):
+        target, own = pipelines.manifest, git.own_repo
+        yield Deployment(
+            product=catalog.product,
+            name=target.name,
+            part=ADDITIONAL,
+            repository_url=addresses.source(catalog.product, own) if own else git.url,
+            revision=git.revision,
+            path=git.path,
+            cluster=catalog.environments[target.spec.destination.environment].manifest.spec.cluster,
+            namespaces=(target.namespace,),
+            entity=pipelines.entity,
+            read_key=keys.get(own),
         )

@@ -88,10 +88,9 @@ class Starter:
 
     async def refresh(self, refresh: Refresh) -> Done:
         """Make one application look at Git now."""
-        entity = f"DeploymentRuntime/{refresh.considered.runtime}"
         spec = {"refreshed-commit": refresh.commit}
         ref = Ref("argocd", "Application", refresh.application, "argocd")
-        action = Action(Verb.UPDATE, ref, None, spec, refresh.considered.reason, entity)
+        action = Action(Verb.UPDATE, ref, None, spec, refresh.considered.reason, refresh.entity)
         began = self._clock()
         try:
             with span("refresh application"):

@@ -38,12 +38,12 @@ def product_state(product: str, deployments: tuple[Deployment, ...]) -> State:
     if not deployments:
         return {}
     scope = names.scope("product", product)
-    ordered = sorted(deployments, key=lambda one: one.name)
+    ordered = sorted(deployments, key=lambda one: one.application)
     project = Ref(SYSTEM, "AppProject", names.label(product), NAMESPACE)
     because = f"{product} deploys by Argo CD"
     state = {project: Wanted(owned(_project(product, ordered), scope), because, f"Product/{product}")}
     for one in ordered:
-        ref = Ref(SYSTEM, "Application", names.dotted(product, one.name), NAMESPACE)
+        ref = Ref(SYSTEM, "Application", one.application, NAMESPACE)
         because = f"runtime {one.name} deploys {one.path or '.'} at {one.revision} to {one.cluster}"
         state[ref] = Wanted(owned(_application(product, one), scope), because, one.entity)
     return state

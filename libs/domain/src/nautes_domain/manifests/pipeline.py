@@ -126,6 +126,11 @@ class AdditionalGit(Part):
     revision: Revision
     path: FolderPath
 
+    @property
+    def own_repo(self) -> str:
+        """The repository of the product that they lie in; empty for one that is elsewhere."""
+        return "" if self.url else self.code_repo or ""
+
 
 class AdditionalResources(Part):
     """More that the runtime's namespace needs."""
@@ -192,6 +197,11 @@ class ProjectPipelineRuntime(Manifest):
     def namespace(self) -> str:
         """Where runs execute; the runtime's name where none is given."""
         return self.spec.destination.namespace or self.name
+
+    @property
+    def additional(self) -> AdditionalGit | None:
+        """What is deployed beside the pipelines."""
+        return self.spec.additional_resources.git if self.spec.additional_resources else None
 
     @property
     def limits(self) -> Limits:

@@ -8,7 +8,7 @@ from nautes_domain.catalog import ProductCatalog
 from nautes_domain.effects import Considered
 from nautes_domain.events import PUSHES, Delivery, DeliveryKind
 from nautes_domain.manifests import EventSource, PipelineTrigger, ProjectPipelineRuntime
-from nautes_domain.triggers.deployments import Refresh, deployments
+from nautes_domain.triggers.deployments import Refresh, deployments, sources
 from nautes_domain.triggers.facts import Facts
 from nautes_domain.triggers.runs import RunToStart, label, run_of
 from nautes_domain.triggers.verdicts import judge, judge_calendar
@@ -67,9 +67,7 @@ def match(delivery: Delivery, catalog: ProductCatalog, repository: str, facts: F
 
 def watches_paths(delivery: Delivery, catalog: ProductCatalog, repository: str) -> bool:
     """Say whether anything that may answer a delivery asks which paths it changed."""
-    deploys = delivery.kind in PUSHES and any(
-        one.manifest.spec.manifest_source.code_repo == repository for one in catalog.deployments.values()
-    )
+    deploys = delivery.kind in PUSHES and any(source.repository == repository for source in sources(catalog))
     return deploys or any(
         source.gitlab is not None
         and source.gitlab.paths
