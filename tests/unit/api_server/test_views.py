@@ -2,9 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 from nautes_api_server.callers import KEPT, Callers
 from nautes_api_server.views import scope_view, trace
-from nautes_domain.capabilities import Person
+from nautes_domain.access import Level
 from nautes_domain.effects import Cause, Decision, Effect, Result, Status
 from nautes_domain.events import Delivery, DeliveryKind
+from support.api_server import World
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 CAUSE = Cause(delivery="d1", repository="orchard/apple-api-src", commit="c" * 40)
@@ -54,34 +55,20 @@ def test_a_trace_is_in_order_and_starts_with_the_delivery():
     assert trace("d1", [], [], []) is None
 
 
-class CodeHost:
-    """Answers for two tokens and counts how often it was asked."""
-
-    def __init__(self):
-        self.asked = 0
-
-    async def whose(self, token):
-        self.asked += 1
-        return Person(1, "eve") if token == "good" else None
-
-    async def sees(self, token, path):
-        self.asked += 1
-        return (token, path) == ("good", "orchard/default.project")
-
-
 async def test_rights_are_those_of_the_caller_and_are_believed_briefly():
-    host, clock = CodeHost(), [0.0]
-    callers = Callers("acme", host.whose, host.sees, lambda: clock[0])
+    world, clock = World(), [0.0]
+    callers = Callers("acme", world.host, lambda: clock[0])
     assert await callers.identify("bad") is None
-    caller = await callers.identify("good")
-    assert caller.person.username == "eve"
-    assert "good" not in repr(caller)
+    caller = await callers.identify("owner")
+    assert caller.person.username == "owner"
+    assert "token" not in repr(caller)
     assert await callers.may_see(caller, "product_orchard")
     assert not await callers.may_see(caller, "product_vineyard")
     assert not await callers.may_see(caller, "tenant")
-    asked = host.asked
+    asked = len(world.host.calls)
     assert await callers.may_see(caller, "product_orchard")
-    assert host.asked == asked
+    assert len(world.host.calls) == asked
+    world.host.let_in(caller.person, "orchard", Level.NONE)
     clock[0] = KEPT + 1
-    assert await callers.may_see(caller, "product_orchard")
-    assert host.asked == asked + 1
+    assert not await callers.may_see(caller, "product_orchard")
+    assert len(world.host.calls) == asked + 1

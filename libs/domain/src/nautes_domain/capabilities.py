@@ -67,6 +67,8 @@ class Person:
     id: int
     username: str
     name: str = ""
+    admin: bool = False
+    """An administrator of the host, who may do everything there without being a member of anything."""
 
 
 class CodeHost(Protocol):

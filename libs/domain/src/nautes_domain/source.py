@@ -204,6 +204,11 @@ def _check_tag(event: Any, line: int) -> None:
         raise _Refused(f"the tag {event.tag[:60]!r} is not read", line, "write a plain value")
 
 
+def is_plain_text(text: str) -> bool:
+    """Say whether unquoted text would be read as text, and not as a number, a boolean or nothing."""
+    return text not in _CONSTANTS and not _INT.match(text) and not _FLOAT.match(text) and text != "<<"
+
+
 def _scalar(event: Any, line: int) -> Any:
     _check_tag(event, line)
     text: str = event.value

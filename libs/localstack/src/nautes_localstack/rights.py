@@ -47,7 +47,10 @@ BUS: Final[Mapping[str, BusRights]] = {
     "cluster-registrar": BusRights(_WORKER.says, _WORKER.hears, ("index", *_WORKER.keeps)),
     "secret-broker": _WORKER,
     "api-server": BusRights(
-        says=("work.>", "dead.>"), hears=("ADVISORIES",), reads=(*DELIVERIES, "FACTS", "EFFECTS", "DEAD")
+        says=("work.>", "dead.>"),
+        hears=("ADVISORIES",),
+        keeps=("locks",),  # writers of one repository take turns
+        reads=(*DELIVERIES, "FACTS", "EFFECTS", "DEAD"),
     ),
 }
 

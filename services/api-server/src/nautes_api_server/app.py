@@ -1,25 +1,33 @@
 """Wires the API server: the only module that names concrete tools."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from functools import partial
 from time import monotonic
+from typing import Any
+from uuid import uuid4
 
 from nats.js import JetStreamContext
 
-from nautes_adapters.gitlab import GitLabCodeHost
+from nautes_adapters.gitlab import GitLabPersonal
 from nautes_api_server.callers import Callers
-from nautes_api_server.http import Api
+from nautes_api_server.declarations import Declarations
+from nautes_api_server.http import application
+from nautes_api_server.kinds import Addresses
+from nautes_api_server.parts import Parts
+from nautes_api_server.recording import SERVICE, Audit
 from nautes_api_server.settings import ApiServerSettings
+from nautes_api_server.writing import Writer
 from nautes_domain.effects import Decision, Effect, Status
 from nautes_domain.events import Delivery
-from nautes_domain.snapshot import IndexedProject
+from nautes_domain.snapshot import IndexedProject, Snapshot
 from nautes_runtime import reading
 from nautes_runtime.context import ServiceContext
+from nautes_runtime.mirror import Mirror
 from nautes_runtime.records import Bucket
 
-SERVICE = "api-server"
-NOBODY = "none"
-"""The server's own client carries no token: it only asks whose a caller's token is."""
+__all__ = ["SERVICE", "build"]
 
 
 class StoredRecords:
@@ -55,20 +63,77 @@ class StoredRecords:
         return [project for _, project in await self._index.items("project_")]
 
 
+class MirroredNews:
+    """Implements `records.News` over two mirrored buckets."""
+
+    def __init__(self, desired: Mirror[Snapshot], status: Mirror[Status]) -> None:
+        self._desired = desired
+        self._status = status
+
+    @property
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """The last good snapshot of every scope."""
+        return self._desired.records
+
+    @property
+    def statuses(self) -> Mapping[str, Status]:
+        """The newest status by `<service>.<scope>`."""
+        return self._status.records
+
+    def version(self) -> int:
+        """Count every change of both."""
+        return self._desired.changes + self._status.changes
+
+    async def changed(self, since: int, timeout: float) -> int:  # noqa: ASYNC109 - waiting is what it does
+        """Wait until either has changed."""
+        if self.version() <= since:
+            each = (self._desired, self._status)
+            waits = [asyncio.create_task(one.changed(one.changes, timeout)) for one in each]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        return self.version()
+
+
 async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
     """Connect the tools and serve."""
-    url = settings.gitlab.url
-    nobody = GitLabCodeHost(url, NOBODY)
-    context.on_stop(nobody.close)
+    host = GitLabPersonal(settings.gitlab.url)
+    context.on_stop(host.close)
+    news = _news(context)
+    callers = Callers(settings.tenant, host, monotonic)
+    addresses = Addresses(settings.gitlab.url.rstrip("/"), settings.gitlab.ssh_url.rstrip("/"))
+    declarations = Declarations(news.snapshots, addresses)
+    writer = Writer(
+        tenant=settings.tenant,
+        host=host,
+        callers=callers,
+        declarations=declarations,
+        addresses=addresses,
+        audit=Audit(settings.tenant, context.bus, context.now, monotonic),
+        lock=context.locks.hold,
+    )
+    parts = Parts(
+        tenant=settings.tenant,
+        callers=callers,
+        host=host,
+        records=StoredRecords(context.js, settings.tenant, context.buckets.index(IndexedProject)),
+        news=news,
+        declarations=declarations,
+        writer=writer,
+        request_id=lambda: uuid4().hex,
+        now=context.now,
+    )
+    context.serve_http(application(parts), settings.api.host, settings.api.port)
 
-    async def sees(token: str, path: str) -> bool:
-        caller = GitLabCodeHost(url, token)
-        try:
-            return await caller.project(path) is not None
-        finally:
-            await caller.close()
 
-    callers = Callers(settings.tenant, nobody.whose, sees, monotonic)
-    records = StoredRecords(context.js, settings.tenant, context.buckets.index(IndexedProject))
-    api = Api(settings.tenant, callers, records)
-    context.serve_http(api.app(), settings.api.host, settings.api.port)
+def _news(context: ServiceContext) -> MirroredNews:
+    desired = Mirror(context.js, "desired", Snapshot)
+    status = Mirror(context.js, "status", Status)
+    for mirror in (desired, status):
+        context.every(1.0, mirror.run)  # it has no end; should it break, it begins again after a second
+        context.ready(f"read model: {mirror.bucket}", partial(_problem_of, mirror))
+    return MirroredNews(desired, status)
+
+
+def _problem_of(mirror: Mirror[Any]) -> str:
+    return mirror.problem

@@ -1,12 +1,12 @@
 """The read model, as far as the API shows it: a port over the streams and buckets."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from nautes_domain.effects import Decision, Effect, Status
 from nautes_domain.events import Delivery
-from nautes_domain.snapshot import IndexedProject
+from nautes_domain.snapshot import IndexedProject, Snapshot
 
 
 class Records(Protocol):
@@ -34,4 +34,26 @@ class Records(Protocol):
 
     async def projects(self) -> list[IndexedProject]:
         """Return every project that the platform knows."""
+        ...
+
+
+class News(Protocol):
+    """The read model's newest state, in memory, and a way to wait for it to change."""
+
+    @property
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """The last good snapshot of every scope."""
+        ...
+
+    @property
+    def statuses(self) -> Mapping[str, Status]:
+        """The newest status by `<service>.<scope>`."""
+        ...
+
+    def version(self) -> int:
+        """Return a number that grows with every change."""
+        ...
+
+    async def changed(self, since: int, timeout: float) -> int:  # noqa: ASYNC109 - waiting is what it does
+        """Wait until the version is beyond `since`, at most `timeout` seconds; return what it is then."""
         ...

@@ -20,6 +20,8 @@ class CodeHostSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     url: str
+    ssh_url: str = ""
+    """`ssh://git@host[:port]`: where repositories are cloned from; not told if it is empty."""
 
 
 class ApiServerSettings(ServiceSettings):

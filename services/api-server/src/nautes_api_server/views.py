@@ -6,8 +6,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from nautes_domain.effects import Cause, Decision, Effect, Result, Status
+from nautes_domain.effects import Cause, Decision, Effect, Result, Status, ViolationRecord
 from nautes_domain.events import Delivery
+from nautes_domain.snapshot import Snapshot
+
+DECLARATIONS: Final = "declarations"
+"""The status that tells whether a commit was taken in; the others tell what was made of it."""
 
 _WORST: Final = (Result.REJECTED, Result.BLOCKED, Result.RETRY, Result.DONE, Result.ALREADY)
 
@@ -41,12 +45,89 @@ class Trace(BaseModel):
     steps: tuple[Step, ...]
 
 
+class Condition(BaseModel):
+    """One aspect of an entity, in the shape of Kubernetes' conditions."""
+
+    type: str
+    """`Declared`: taken in from Git as it is now; `Applied`: every service made it so."""
+    status: str
+    """`True`, `False`, `Unknown`."""
+    reason: str
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+class EntityState(BaseModel):
+    """What became of an entity: whether it is taken in and applied, and what is wrong with it."""
+
+    kind: str
+    name: str
+    commit: str = ""
+    """The commit that is in force."""
+    project_id: int | None = None
+    """The code host's id of a repository, once it is there."""
+    conditions: tuple[Condition, ...] = ()
+    violations: tuple[ViolationRecord, ...] = ()
+    warnings: tuple[ViolationRecord, ...] = ()
+
+
+def entity_state(
+    entity: tuple[str, str],
+    snapshot: Snapshot | None,
+    statuses: Iterable[Status],
+    project_id: int | None = None,
+) -> EntityState:
+    """Return the state of one entity from the statuses of its scope."""
+    found = list(statuses)
+    violations = tuple(one for status in found for one in status.violations if (one.kind, one.name) == entity)
+    warnings = tuple(one for status in found for one in status.warnings if (one.kind, one.name) == entity)
+    declared = next((one for one in found if one.service == DECLARATIONS), None)
+    return EntityState(
+        kind=entity[0],
+        name=entity[1],
+        commit=snapshot.commit if snapshot else "",
+        project_id=project_id,
+        conditions=(_declared(declared, violations), _applied([one for one in found if one is not declared])),
+        violations=violations,
+        warnings=warnings,
+    )
+
+
+def _declared(status: Status | None, violations: tuple[ViolationRecord, ...]) -> Condition:
+    if status is None:
+        return Condition(type="Declared", status="Unknown", reason="NotJudged")
+    if violations:
+        words = violations[0].message
+        return Condition(
+            type="Declared",
+            status="False",
+            reason="RulesBroken",
+            message=words,
+            last_transition_time=status.at,
+        )
+    return Condition(type="Declared", status="True", reason="TakenIn", last_transition_time=status.at)
+
+
+def _applied(statuses: list[Status]) -> Condition:
+    if not statuses:
+        return Condition(type="Applied", status="Unknown", reason="NotReported")
+    worst = min(statuses, key=lambda one: _WORST.index(one.result))
+    done = worst.result in {Result.DONE, Result.ALREADY}
+    return Condition(
+        type="Applied",
+        status="True" if done else "False",
+        reason=worst.result.value.capitalize(),
+        message="" if done else f"{worst.service}: {worst.message}",
+        last_transition_time=worst.at,
+    )
+
+
 def scope_view(scope: str, statuses: Iterable[Status]) -> ScopeView:
     """Return the state of a scope."""
     found = tuple(sorted((one for one in statuses if one.scope == scope), key=lambda one: one.service))
     results = [one.result for one in found]
     worst = min(results, key=_WORST.index) if results else None
-    commit = next((one.commit for one in found if one.service == "declarations"), "")
+    commit = next((one.commit for one in found if one.service == DECLARATIONS), "")
     return ScopeView(scope=scope, result=worst, commit=commit, services=found)
 
 

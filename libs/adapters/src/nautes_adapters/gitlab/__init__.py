@@ -4,6 +4,9 @@ from nautes_adapters.gitlab.code_host import GitLabCodeHost
 from nautes_adapters.gitlab.deploy_keys import DeployKey, GitLabDeployKeys
 from nautes_adapters.gitlab.hooks import HookSecrets
 from nautes_adapters.gitlab.lost_calls import GitLabLostCalls
+from nautes_adapters.gitlab.personal import GitLabPersonal
 from nautes_adapters.gitlab.space import GitLabSpace
 
-__all__ = ["DeployKey", "GitLabCodeHost", "GitLabDeployKeys", "GitLabLostCalls", "GitLabSpace", "HookSecrets"]
+__all__ = [
+    "DeployKey", "GitLabCodeHost", "GitLabDeployKeys", "GitLabLostCalls", "GitLabPersonal", "GitLabSpace", "HookSecrets",
+]  # fmt: skip

@@ -170,7 +170,8 @@ class GitLabCodeHost:
             await api.close()
         if found is None:
             return None
-        return Person(int(found["id"]), str(found["username"]), str(found.get("name") or ""))
+        named = (int(found["id"]), str(found["username"]), str(found.get("name") or ""))
+        return Person(*named, admin=found.get("is_admin") is True)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -33,6 +33,20 @@ class Refused(Rejected):
         """GitLab's own words, empty when the request held a secret."""
 
 
+class Denied(Rejected):
+    """GitLab does not know the token (401), or does not let it do this (403)."""
+
+    def __init__(self, *, what: str, status: int) -> None:
+        super().__init__(
+            f"GitLab refused our token ({status})",
+            what=what,
+            who="platform team",
+            next_step="check the token's scopes, expiry and role in GitLab",
+            code=DENIED,
+        )
+        self.status = status
+
+
 def retry_after(header: str | None) -> timedelta | None:
     """Return the wait that a `Retry-After` header asks for in seconds, at most an hour; None if it says nothing."""
     if header is None or not header.strip().isdigit():
@@ -70,13 +84,7 @@ def _answered(error: GitlabError, *, what: str, secret: bool) -> Failure:
     if status >= 500 or status in (408, 429):
         return Retry(f"GitLab answered {status}", what=what, code=UNAVAILABLE)
     if status in (401, 403):
-        return Rejected(
-            f"GitLab refused our token ({status})",
-            what=what,
-            who="platform team",
-            next_step="check the token's scopes, expiry and role in GitLab",
-            code=DENIED,
-        )
+        return Denied(what=what, status=status)
     answer = "" if secret else str(error.error_message)[:300]
     why = f"GitLab answered {status}: {answer}" if answer else f"GitLab answered {status}"
     return Refused(why, what=what, status=status, answer=answer)

@@ -3,12 +3,14 @@
 from nautes_adapters.memory.code_host import MemoryCodeHost
 from nautes_adapters.memory.deployer import MemoryDeployer, MemoryTenantSpace
 from nautes_adapters.memory.engine import MemoryPipelineEngine
+from nautes_adapters.memory.personal import MemoryPersonal
 from nautes_adapters.memory.secrets import MemorySecretStore
 from nautes_adapters.memory.target import MemoryTarget
 
 __all__ = [
     "MemoryCodeHost",
     "MemoryDeployer",
+    "MemoryPersonal",
     "MemoryPipelineEngine",
     "MemorySecretStore",
     "MemoryTarget",

@@ -1,0 +1,139 @@
+"""A bucket as it is now, in memory: for readers who are asked often and need every record at once."""
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Generic, TypeVar
+
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.kv import KV_MARKER_REASON, KV_OP
+from pydantic import BaseModel, ValidationError
+
+from nautes_runtime.bus import UNAVAILABLE
+
+T = TypeVar("T", bound=BaseModel)
+
+BATCH: Final = 256
+WAIT: Final = 1.0
+"""Seconds for which a change is waited for in one request."""
+PAUSE: Final = 0.5
+"""Seconds before a bus that is away is asked again."""
+
+
+class Mirror(Generic[T]):
+    """Follows a bucket: one consumer of its own that is made anew, from the beginning, when anything is missing.
+
+    While the bus is away, records stay as they were and `problem` says so. Records that do not parse are left out:
+    who wrote them is asked to mend them by whoever reads them one by one (`records.Bucket`).
+    """
+
+    def __init__(self, js: JetStreamContext, bucket: str, model: type[T]) -> None:
+        self.bucket = bucket
+        self._js = js
+        self._model = model
+        self._records: dict[str, T] = {}
+        self._news = asyncio.Condition()
+        self.problem = "not read yet"
+        """What is wrong; empty once all records are here."""
+        self.changes = 0
+        """Counts up with every change that was seen."""
+
+    @property
+    def records(self) -> Mapping[str, T]:
+        """The latest record under each key. A live view: what is read later may be newer."""
+        return MappingProxyType(self._records)
+
+    async def changed(self, since: int, timeout: float) -> int:  # noqa: ASYNC109 - waiting is what it does
+        """Wait until `changes` is beyond `since`, at most `timeout` seconds; return what it is then."""
+        try:
+            async with asyncio.timeout(timeout), self._news:
+                await self._news.wait_for(lambda: self.changes > since)
+        except TimeoutError:
+            pass
+        return self.changes
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        while True:
+            try:
+                await self._follow()
+            except UNAVAILABLE as error:
+                self.problem = f"bucket {self.bucket}: {error or type(error).__name__}"
+                await asyncio.sleep(PAUSE)
+
+    async def _follow(self) -> None:
+        """Read everything, then what is new. Ends when a message was missed."""
+        stream = f"KV_{self.bucket}"
+        config = ConsumerConfig(
+            ack_policy=AckPolicy.NONE,
+            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+            filter_subject=f"$KV.{self.bucket}.>",
+            inactive_threshold=30.0,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        info = await self._js.add_consumer(stream, config)
+        subscription = await self._js.pull_subscribe_bind(consumer=info.name, stream=stream)
+        left, expected, fresh = info.num_pending or 0, 1, dict[str, T]()
+        loading = True
+        try:
+            while True:
+                if loading and not left:
+                    loading = await self._replace(fresh)
+                messages = await _fetch(subscription, min(left, BATCH) or 1)
+                for message in messages:
+                    if message.metadata.sequence.consumer != expected:
+                        return  # one was lost on its way to us: everything is read again
+                    expected += 1
+                    left = message.metadata.num_pending or 0
+                    self._take(message, fresh if loading else self._records)
+                if not messages:  # is it still there? What was counted may have been removed, too
+                    left = (await self._js.consumer_info(stream, info.name)).num_pending or 0
+                elif not loading:
+                    await self._tell()
+        finally:
+            await _forget(self._js, stream, info.name, subscription)
+
+    async def _replace(self, fresh: dict[str, T]) -> bool:
+        """Take the records that were read as those which there are; return that nothing is loading any more."""
+        self._records.clear()
+        self._records.update(fresh)
+        self.problem = ""
+        await self._tell()
+        return False
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self.changes += 1
+            self._news.notify_all()
+
+    def _take(self, message: Msg, into: dict[str, T]) -> None:
+        key = message.subject.removeprefix(f"$KV.{self.bucket}.")
+        header = message.headers or {}
+        into.pop(key, None)
+        if KV_OP in header or KV_MARKER_REASON in header:
+            return
+        try:
+            into[key] = self._model.model_validate_json(message.data)
+        except ValidationError:
+            return
+
+
+async def _fetch(subscription: JetStreamContext.PullSubscription, batch: int) -> list[Msg]:
+    try:
+        return await subscription.fetch(batch, timeout=WAIT)
+    except TimeoutError:
+        return []
+
+
+async def _forget(
+    js: JetStreamContext, stream: str, name: str, subscription: JetStreamContext.PullSubscription
+) -> None:
+    """Remove the consumer now; if the server is away, it removes it by itself after thirty seconds."""
+    try:
+        await subscription.unsubscribe()
+        await js.delete_consumer(stream, name)
+    except UNAVAILABLE:
+        return

@@ -1,0 +1,205 @@
+"""The eight kinds that the API serves: their routes, bodies, filters, and the way between bodies and manifests. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from nautes_api_server.bodies.base import Body, View, filled, manifest_of
+from nautes_api_server.bodies.cluster import ClusterBody, ClusterView
+from nautes_api_server.bodies.product import (
+    CodeRepoBindingBody,
+    CodeRepoBindingView,
+    CodeRepoBody,
+    CodeRepoView,
+    EnvironmentBody,
+    EnvironmentView,
+    ProductBody,
+    ProductView,
+    ProjectBody,
+    ProjectView,
+)
+from nautes_api_server.bodies.runtimes import (
+    DeploymentRuntimeBody,
+    DeploymentRuntimeView,
+    ProjectPipelineRuntimeBody,
+    ProjectPipelineRuntimeView,
+)
+from nautes_domain.components import REQUIRED
+from nautes_domain.drafts import Spec
+from nautes_domain.selectors import Field, Match
+
+Into = Callable[[str, str, Any, Spec], dict[str, Any]]
+"""Product, name, body and the spec before to the spec that is declared."""
+
+FILLED: Final[Mapping[str, Mapping[str, str]]] = {
+    "secretManagement": {"name": "vault", "namespace": "vault"},
+    "oauthProxy": {"name": "oauth2-proxy", "namespace": "oauth2-proxy"},
+}
+"""Components that the original does not let people choose (section 2.4), as in its `thirdPartComponents.yaml`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where repositories are cloned from; without slashes at the end."""
+
+    http: str
+    ssh: str = ""
+
+    def of(self, product: str, repo: str) -> dict[str, str]:
+        """Return the addresses of a repository."""
+        ssh = f"{self.ssh}/{product}/{repo}.git" if self.ssh else ""
+        return {"ssh_url_to_repo": ssh, "http_url_to_repo": f"{self.http}/{product}/{repo}.git"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind as the API serves it."""
+
+    kind: str
+    """As in manifests."""
+    segment: str
+    """Its word in paths: `/api/v1/products/{product_name}/environments`."""
+    parameter: str
+    """The name of the path's last parameter (section 2.3)."""
+    body: type[Body]
+    view: type[View]
+    fields: Mapping[str, Field]
+    """What `field_selector` can ask for."""
+    into: Into
+    tenant: bool = False
+    """It lies in the tenant's repository, and not in a product's."""
+    kept: frozenset[str] = field(default_factory=frozenset)
+    """Fields of the spec that bodies do not have: saving leaves them as they are."""
+
+    @property
+    def collection(self) -> str:
+        """The path of the list."""
+        return (
+            f"/api/v1/{self.segment}" if self.tenant else f"/api/v1/products/{{product_name}}/{self.segment}"
+        )
+
+    @property
+    def item(self) -> str:
+        """The path of one."""
+        return f"{self.collection}/{{{self.parameter}}}"
+
+    def spec(self, product: str, name: str, body: Any, before: Spec) -> dict[str, Any]:
+        """Return what is declared when a body is saved over what was there (empty if nothing was)."""
+        kept = {key: value for key, value in before.items() if key in self.kept}
+        return {**kept, **self.into(product, name, body, before)}
+
+    def shown(self, product: str, name: str, spec: Any, addresses: Addresses) -> View:
+        """Return the reply for a manifest."""
+        fields = filled(spec)
+        if self.kind == "CodeRepo":
+            gitlab = {"name": name, "path": name, **fields.get("git", {}).get("gitlab", {})}
+            fields["git"] = {"gitlab": {**gitlab, **addresses.of(product, name)}}
+        if self.kind == "Product":
+            fields["git"] = {
+                "gitlab": {"name": name, "path": name, **fields.get("git", {}).get("gitlab", {})}
+            }
+        owner = {} if self.tenant or self.kind == "CodeRepoBinding" else {"product": product}
+        return self.view.model_validate({**fields, **owner, "name": name})
+
+
+def _of_product(_: str, name: str, body: ProductBody, __: Spec) -> dict[str, Any]:
+    return {"name": name, **manifest_of(body)}
+
+
+def _owned(product: str, _: str, body: Body, __: Spec) -> dict[str, Any]:
+    return {"product": product, **manifest_of(body)}
+
+
+def _of_repo(product: str, name: str, body: CodeRepoBody, _: Spec) -> dict[str, Any]:
+    return {"product": product, "repoName": name, **manifest_of(body)}
+
+
+def _of_pipeline(_: str, __: str, body: ProjectPipelineRuntimeBody, ___: Spec) -> dict[str, Any]:
+    return dict(manifest_of(body))
+
+
+def _of_cluster(_: str, __: str, body: ClusterBody, before: Spec) -> dict[str, Any]:
+    spec = dict(manifest_of(body))
+    if "allowedProducts" not in spec and "allowedProducts" in before:
+        spec["allowedProducts"] = before["allowedProducts"]
+    chosen = spec["componentsList"]
+    needed = REQUIRED.get((body.usage, body.cluster_type, body.worker_type), frozenset())
+    spec["componentsList"] = {
+        **chosen,
+        **{key: dict(FILLED[key]) for key in FILLED if key in needed - set(chosen)},
+    }
+    return spec
+
+
+def vcluster_port(body: ClusterBody) -> str:
+    """Return what is wrong with a virtual cluster's port; empty if nothing is. It is that of its address (section 2.9)."""
+    asked = body.vcluster.https_node_port if body.vcluster else ""
+    try:
+        port = urlsplit(body.api_server).port
+    except ValueError:
+        return ""  # the address is judged by its own rule
+    if asked and asked != str(port):
+        return f"the port {asked[:20]} is not that of api_server, {port}"
+    return ""
+
+
+_EXACT, _BOOLEAN, _MEMBER = Match.EXACT, Match.BOOLEAN, Match.MEMBER
+
+CLUSTER: Final = Kind(
+    "Cluster", "clusters", "cluster_name", ClusterBody, ClusterView,
+    {
+        "cluster_type": Field("cluster_type", _EXACT), "usage": Field("usage", _EXACT),
+        "worker_type": Field("worker_type", _EXACT), "cluster_name": Field("name"),
+    },
+    _of_cluster, tenant=True,
+)  # fmt: skip
+PRODUCT: Final = Kind(
+    "Product", "products", "product_name", ProductBody, ProductView,
+    {"product_name": Field("name")}, _of_product, tenant=True, kept=frozenset({"metaDataPath"}),
+)  # fmt: skip
+PRODUCT_KINDS: Final = (
+    Kind(
+        "Project", "projects", "project_name", ProjectBody, ProjectView,
+        {"project_name": Field("name"), "product_name": Field("product"), "language": Field("language")}, _owned,
+    ),
+    Kind(
+        "Environment", "environments", "environmentName", EnvironmentBody, EnvironmentView,
+        {"cluster": Field("cluster"), "env_type": Field("env_type")}, _owned,
+    ),
+    Kind(
+        "CodeRepo", "coderepos", "coderepoName", CodeRepoBody, CodeRepoView,
+        {
+            "project": Field("project"), "pipeline_runtime": Field("pipeline_runtime", _BOOLEAN),
+            "deployment_runtime": Field("deployment_runtime", _BOOLEAN),
+        },
+        _of_repo, kept=frozenset({"codeRepoProvider", "url"}),
+    ),
+    Kind(
+        "CodeRepoBinding", "coderepobindings", "coderepo_binding_name", CodeRepoBindingBody, CodeRepoBindingView,
+        {"coderepo": Field("coderepo"), "product": Field("product"), "projects.in": Field("projects", _MEMBER)}, _owned,
+    ),
+    Kind(
+        "DeploymentRuntime", "deploymentruntimes", "deploymentruntimeName", DeploymentRuntimeBody, DeploymentRuntimeView,
+        {
+            "projects_ref.in": Field("projects_ref", _MEMBER), "manifest_source.code_repo": Field("manifest_source.code_repo"),
+            "destination": Field("destination.environment"), "destination.environment": Field("destination.environment"),
+            "destination.namespaces.in": Field("destination.namespaces", _MEMBER),
+        },
+        _owned,
+    ),
+    Kind(
+        "ProjectPipelineRuntime", "projectpipelineruntimes", "project_pipeline_runtime_name",
+        ProjectPipelineRuntimeBody, ProjectPipelineRuntimeView,
+        {
+            "project": Field("project"), "project_name": Field("project"), "pipeline_source": Field("pipeline_source"),
+            "pipeline_triggers.pipeline": Field("pipeline_triggers.pipeline"),
+            "destination": Field("destination.environment"), "destination.environment": Field("destination.environment"),
+            "destination.namespace": Field("destination.namespace"),
+        },
+        _of_pipeline,
+    ),
+)  # fmt: skip
+"""What lies in a product's repository. `destination` cannot be asked for in the original, though it is documented."""
+
+KINDS: Final = (CLUSTER, PRODUCT, *PRODUCT_KINDS)

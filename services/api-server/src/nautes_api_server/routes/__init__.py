@@ -1,0 +1,1 @@
+"""The routers of the API. Each module has `router(parts)`; `http.ROUTERS` lists them."""

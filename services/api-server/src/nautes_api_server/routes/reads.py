@@ -1,0 +1,92 @@
+"""The eight kinds as they are: list, get (section 2.3 of the original), and what became of each: status and history."""
+
+from enum import Enum
+from types import GenericAlias
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import create_model
+
+from nautes_api_server import paging
+from nautes_api_server.kinds import KINDS, PRODUCT, Kind
+from nautes_api_server.parts import CallerOf, Parts
+from nautes_api_server.problems import Problem
+from nautes_api_server.routes.places import After, Known, Limit, Most, Selector, listing, naming
+from nautes_api_server.routes.replies import conditional, encoded
+from nautes_api_server.seeing import History, Place, Reader
+from nautes_api_server.strict import StrictRoute
+from nautes_api_server.views import EntityState
+from nautes_domain import selectors
+
+
+def router(parts: Parts) -> APIRouter:
+    """Return the reading routes of all kinds."""
+    routes = APIRouter(route_class=StrictRoute)
+    reader = Reader(
+        parts.tenant, parts.callers, parts.declarations, parts.news, parts.records, parts.host
+    )  # fmt: skip
+    for kind in KINDS:
+        _list(routes, reader, kind)
+        _get(routes, reader, kind)
+        _became(routes, reader, kind)
+    return routes
+
+
+def _tags(kind: Kind) -> list[str | Enum]:
+    return [kind.segment]
+
+
+def _list(routes: APIRouter, reader: Reader, kind: Kind) -> None:
+    items: Any = GenericAlias(list, kind.view)
+    listed = create_model(f"{kind.kind}List", items=(items, ...), total=(int, ...), next=(str, ""))
+
+    @routes.get(kind.collection, response_model=listed, tags=_tags(kind), operation_id=f"list_{kind.segment}")
+    async def list_all(
+        request: Request,
+        caller: CallerOf,
+        place: Annotated[Place, Depends(listing(kind))],
+        field_selector: Selector = "",
+        limit: Limit = None,
+        after: After = "",
+        known: Known = "",
+    ) -> Response:
+        """List what the caller sees, sorted by name."""
+        try:
+            wanted = selectors.parse(field_selector, kind.fields)
+        except ValueError as error:
+            raise Problem(400, "BAD_SELECTOR", str(error)) from None
+        rows = await reader.rows(caller, place)
+        chosen = (one for one in rows if selectors.selects(wanted, one.view))
+        page = paging.page(chosen, limit=limit, after=after)
+        body = {"items": [one.view for one in page.items], "total": page.total, "next": page.next}
+        headers = {}
+        if page.next:
+            headers["Link"] = paging.link(request.url.path, dict(request.query_params), page.next)
+        return conditional(encoded(body), page.etag, known, headers)
+
+
+def _get(routes: APIRouter, reader: Reader, kind: Kind) -> None:
+    @routes.get(kind.item, response_model=kind.view, tags=_tags(kind), operation_id=f"get_{kind.segment}")
+    async def get_one(
+        caller: CallerOf, place: Annotated[Place, Depends(naming(kind))], known: Known = ""
+    ) -> Response:
+        """Return one."""
+        found = await reader.one(caller, place)
+        return conditional(encoded(found.view), found.etag, known, {})
+
+
+def _became(routes: APIRouter, reader: Reader, kind: Kind) -> None:
+    @routes.get(f"{kind.item}/history", tags=_tags(kind), operation_id=f"history_of_{kind.segment}")
+    async def history(
+        caller: CallerOf, place: Annotated[Place, Depends(naming(kind))], most: Most = 20
+    ) -> History:
+        """Return the newest commits that changed it."""
+        return await reader.history(caller, place, most)
+
+    if kind is PRODUCT:  # a product's own status is that of its scope
+        return
+
+    @routes.get(f"{kind.item}/status", tags=_tags(kind), operation_id=f"status_of_{kind.segment}")
+    async def status(caller: CallerOf, place: Annotated[Place, Depends(naming(kind))]) -> EntityState:
+        """Return what became of it: whether it is taken in and applied, and what is wrong with it."""
+        return await reader.state(caller, place)

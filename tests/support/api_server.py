@@ -1,0 +1,204 @@
+"""The API server in this process, over a code host and a read model in memory, with people of every kind."""
+
+import itertools
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from nautes_adapters.memory import MemoryPersonal
+from nautes_api_server.callers import Callers, config_path
+from nautes_api_server.declarations import Declarations
+from nautes_api_server.http import application
+from nautes_api_server.kinds import Addresses
+from nautes_api_server.parts import Parts
+from nautes_api_server.recording import Audit
+from nautes_api_server.writing import Writer
+from nautes_domain import names
+from nautes_domain.access import Level
+from nautes_domain.capabilities import Person
+from nautes_domain.effects import Cause, Effect, Result, Status
+from nautes_domain.snapshot import IndexedProject, Snapshot
+from support.examples import tree
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+TENANT = "acme"
+LEVELS = {
+    "owner": Level.OWNER,
+    "maintainer": Level.MAINTAINER,
+    "developer": Level.DEVELOPER,
+    "reporter": Level.REPORTER,
+    "guest": Level.GUEST,
+}
+"""Members of the group orchard, by their token."""
+PEOPLE = (*LEVELS, "manager", "stranger", "former")
+"""`manager` manages the tenant; `stranger` has a product of their own, vineyard; `former` was a member of orchard."""
+
+
+class MemoryNews:
+    """Implements `records.News` and `records.Records`; tests play the reconciler."""
+
+    def __init__(self) -> None:
+        self.snapshots: dict[str, Snapshot] = {}
+        self.statuses: dict[str, Status] = {}
+        self.told: list[Effect] = []
+        self.known: list[IndexedProject] = []
+        self._version = 0
+
+    def version(self) -> int:
+        return self._version
+
+    async def changed(self, since: int, timeout: float) -> int:  # noqa: ASYNC109
+        del timeout
+        return max(since, self._version)
+
+    def put(self, snapshot: Snapshot, *statuses: Status) -> None:
+        self.snapshots[snapshot.scope] = snapshot
+        self.statuses.update({f"{one.service}.{one.scope}": one for one in statuses})
+        self._version += 1
+
+    async def effect(self, effect: Effect) -> bool:
+        self.told.append(effect)
+        return True
+
+
+class MemoryRecords:
+    """Implements `records.Records` over what was told."""
+
+    def __init__(self, news: MemoryNews) -> None:
+        self._news = news
+
+    async def effects(self, *, cause: str | None = None, since: datetime | None = None):
+        for one in self._news.told:
+            if cause in (None, one.cause.delivery) and (since is None or one.at >= since):
+                yield one
+
+    async def decisions(self, *, cause: str | None = None, since: datetime | None = None):
+        del cause, since
+        for one in ():
+            yield one
+
+    async def deliveries(self, *, cause: str | None = None, since: datetime | None = None):
+        del cause, since
+        for one in ():
+            yield one
+
+    async def statuses(self):
+        for one in self._news.statuses.values():
+            yield one
+
+    async def projects(self) -> list[IndexedProject]:
+        return self._news.known
+
+
+class World:
+    """One tenant with the example product orchard, and vineyard, which is a stranger's."""
+
+    def __init__(self, orchard: Mapping[str, bytes] | None = None) -> None:
+        self.host = MemoryPersonal()
+        self.news = MemoryNews()
+        self.locks: set[str] = set()
+        self.clock = [0.0]
+        self._ids = itertools.count(1)
+        people = {name: Person(number, name, name.title()) for number, name in enumerate(PEOPLE, 1)}
+        for name, person in people.items():
+            self.host.host.add_person(name, person)
+        for name, level in LEVELS.items():
+            self.host.let_in(people[name], "orchard", level)
+        self.people = people
+        self.host.let_in(people["manager"], TENANT, Level.MAINTAINER)
+        self.host.let_in(people["stranger"], "vineyard", Level.OWNER)
+        self.declare("tenant", {**tree("management"), **self.vineyard()})
+        self.declare("product_orchard", orchard or tree("orchard/default.project"))
+        self.declare("product_vineyard", {})
+        for repo in ("apple-api-src", "apple-web-src", "apple-deploy"):
+            project = self.host.host.add_project(f"orchard/{repo}")
+            self.news.known.append(
+                IndexedProject(project_id=project.id, group="orchard", name=repo, path=project.path)
+            )
+        self.parts = self._parts()
+        self.app = application(self.parts)
+
+    @staticmethod
+    def vineyard() -> dict[str, bytes]:
+        text = tree("management")["nautes/overlays/production/products/orchard.yaml"]
+        return {"nautes/overlays/production/products/vineyard.yaml": text.replace(b"orchard", b"vineyard")}
+
+    def _parts(self) -> Parts:
+        callers = Callers(TENANT, self.host, lambda: self.clock[0])
+        addresses = Addresses("https://git.acme.example", "ssh://git@git.acme.example:2222")
+        declarations = Declarations(self.news.snapshots, addresses)
+        now = lambda: AT + timedelta(seconds=self.clock[0])  # noqa: E731
+        writer = Writer(
+            tenant=TENANT, host=self.host, callers=callers, declarations=declarations, addresses=addresses,
+            audit=Audit(TENANT, self.news, now, lambda: self.clock[0]), lock=self.hold,
+        )  # fmt: skip
+        return Parts(
+            tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(self.news), news=self.news,
+            declarations=declarations, writer=writer, request_id=lambda: f"r{next(self._ids)}", now=now,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def hold(self, scope: str):
+        assert scope not in self.locks, "two writers at once"
+        self.locks.add(scope)
+        try:
+            yield 1
+        finally:
+            self.locks.discard(scope)
+
+    def declare(self, scope: str, files: Mapping[str, bytes]) -> None:
+        """Push files as the only ones of a scope, and take them in as the reconciler does."""
+        path = config_path(TENANT, scope)
+        project = self._project(path)
+        old = self.files(scope)
+        gone = dict.fromkeys(old.keys() - files.keys())
+        self.host.host.commit(project, "main", {"README.md": b"x", **files, **gone})
+        self.take_in(scope)
+
+    def take_in(self, scope: str, result: Result = Result.DONE) -> str:
+        """Do what the reconciler does with the head of a scope; return its commit."""
+        project = self._project(config_path(TENANT, scope))
+        commit = self.host.host._repositories[project].branches["main"]
+        cause = Cause(delivery=f"d{commit[:8]}", commit=commit, received_at=AT)
+        files = self.files(scope)
+        snapshot = Snapshot(scope=scope, commit=commit, project_id=project, cause=cause, files=files)
+        statuses = [
+            Status(service=service, scope=scope, at=AT, cause=cause, commit=commit, result=result)
+            for service in ("declarations", "reconciler", "secret-broker")
+        ]
+        self.news.put(snapshot, *statuses)
+        return commit
+
+    def files(self, scope: str) -> dict[str, bytes]:
+        """Return the manifests at the head of a scope."""
+        repository = self.host.host._repositories[self._project(config_path(TENANT, scope))]
+        found = repository.trees.get(repository.branches.get("main", ""), {})
+        return {path: text for path, text in found.items() if path.endswith((".yaml", ".yml"))}
+
+    def message(self, scope: str) -> str:
+        """Return the message of the newest commit."""
+        repository = self.host.host._repositories[self._project(config_path(TENANT, scope))]
+        return repository.messages[repository.branches["main"]]
+
+    def _project(self, path: str) -> int:
+        found = next((one for one in self.host.host._repositories.values() if one.project.path == path), None)
+        return (found.project if found else self.host.host.add_project(path)).id
+
+    def client(self, token: str = "owner") -> httpx.AsyncClient:
+        """Return a client with somebody's token; "" for none."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(self.app)
+        return httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers)
+
+    async def call(self, method: str, path: str, body: Any = None, *, token: str = "owner", **more: Any):
+        """Make one request."""
+        async with self.client(token) as client:
+            kwargs = {"json": body} if body is not None else {}
+            return await client.request(method, f"/api/v1{path}", **kwargs, **more)
+
+
+def product_scope(name: str) -> str:
+    return names.scope("product", name)
