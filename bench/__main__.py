@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MODULES = ("bench.gateway", "bench.pushes", "bench.rates", "bench.lint")
+MODULES = ("bench.gateway", "bench.pushes", "bench.rates", "bench.lint", "bench.frameworks", "bench.api")
 
 for module in MODULES:
     print(f"== {module}", flush=True)

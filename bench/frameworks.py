@@ -12,10 +12,12 @@ import importlib.metadata
 import json
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -96,9 +98,19 @@ KINDS: dict[str, Callable[[], Any]] = {
 }
 
 
+def application(kind: str) -> Any:
+    name, _, more = kind.partition(":")
+    if name == "api":
+        sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+        from bench.api import listing
+
+        return listing(int(more))
+    return KINDS[name]()
+
+
 def serve(kind: str, port: int, ready: Event) -> None:
     async def main() -> None:
-        server = HttpServer(KINDS[kind](), "127.0.0.1", port, {"http": "httptools", "access_log": False})
+        server = HttpServer(application(kind), "127.0.0.1", port, {"http": "httptools", "access_log": False})
         server.bind()
         running = asyncio.create_task(server.run())
         await server.wait_started()

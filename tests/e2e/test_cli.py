@@ -83,7 +83,7 @@ def test_a_stranger_sees_neither_products_nor_that_they_exist(platform):
     headers = {"Authorization": f"Bearer {token}"}
     for product in ("orchard", "vineyard"):
         answer = httpx.get(f"{api}/api/v1/products/{product}/status", headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (404, "no-such-product")
+        assert (answer.status_code, answer.json()["reason"]) == (404, "PRODUCT_NOT_FOUND")
     for listing in ("scopes", "effects", "decisions", "deliveries"):
         assert httpx.get(f"{api}/api/v1/{listing}", headers=headers).json()["items"] == []
 

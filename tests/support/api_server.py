@@ -96,7 +96,7 @@ class MemoryRecords:
 class World:
     """One tenant with the example product orchard, and vineyard, which is a stranger's."""
 
-    def __init__(self, orchard: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self) -> None:
         self.host = MemoryPersonal()
         self.news = MemoryNews()
         self.locks: set[str] = set()
@@ -110,9 +110,7 @@ class World:
         self.people = people
         self.host.let_in(people["manager"], TENANT, Level.MAINTAINER)
         self.host.let_in(people["stranger"], "vineyard", Level.OWNER)
-        self.declare("tenant", {**tree("management"), **self.vineyard()})
-        self.declare("product_orchard", orchard or tree("orchard/default.project"))
-        self.declare("product_vineyard", {})
+        self.reset()
         for repo in ("apple-api-src", "apple-web-src", "apple-deploy"):
             project = self.host.host.add_project(f"orchard/{repo}")
             self.news.known.append(
@@ -120,6 +118,24 @@ class World:
             )
         self.parts = self._parts()
         self.app = application(self.parts)
+
+    def reset(self) -> None:
+        """Make everything as it was in the beginning; what was believed of people is forgotten."""
+        self.clock[0] += 1_000
+        for name, level in LEVELS.items():
+            self.host.let_in(self.people[name], "orchard", level)
+        self._ids = itertools.count(1)
+        files = {
+            "tenant": {**tree("management"), **self.vineyard()},
+            "product_orchard": tree("orchard/default.project"),
+            "product_vineyard": {},
+        }
+        for scope, wanted in files.items():
+            if scope not in self.news.snapshots or self.files(scope) != _manifests(wanted):
+                self.declare(scope, wanted)
+            self.take_in(scope)
+        self.news.told.clear()
+        self.host.calls.clear()
 
     @staticmethod
     def vineyard() -> dict[str, bytes]:
@@ -176,7 +192,7 @@ class World:
         """Return the manifests at the head of a scope."""
         repository = self.host.host._repositories[self._project(config_path(TENANT, scope))]
         found = repository.trees.get(repository.branches.get("main", ""), {})
-        return {path: text for path, text in found.items() if path.endswith((".yaml", ".yml"))}
+        return _manifests(found)
 
     def message(self, scope: str) -> str:
         """Return the message of the newest commit."""
@@ -198,6 +214,10 @@ class World:
         async with self.client(token) as client:
             kwargs = {"json": body} if body is not None else {}
             return await client.request(method, f"/api/v1{path}", **kwargs, **more)
+
+
+def _manifests(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {path: text for path, text in files.items() if path.endswith((".yaml", ".yml"))}
 
 
 def product_scope(name: str) -> str:

@@ -5,7 +5,6 @@ from nautes_api_server.views import scope_view, trace
 from nautes_domain.access import Level
 from nautes_domain.effects import Cause, Decision, Effect, Result, Status
 from nautes_domain.events import Delivery, DeliveryKind
-from support.api_server import World
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 CAUSE = Cause(delivery="d1", repository="orchard/apple-api-src", commit="c" * 40)
@@ -55,8 +54,8 @@ def test_a_trace_is_in_order_and_starts_with_the_delivery():
     assert trace("d1", [], [], []) is None
 
 
-async def test_rights_are_those_of_the_caller_and_are_believed_briefly():
-    world, clock = World(), [0.0]
+async def test_rights_are_those_of_the_caller_and_are_believed_briefly(world):
+    clock = [0.0]
     callers = Callers("acme", world.host, lambda: clock[0])
     assert await callers.identify("bad") is None
     caller = await callers.identify("owner")

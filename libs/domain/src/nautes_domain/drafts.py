@@ -26,16 +26,18 @@ TENANT_FOLDER: Final = "nautes/overlays/production"
 PRODUCT_INDEX: Final = "production/kustomization.yaml"
 TENANT_INDEX: Final = f"{TENANT_FOLDER}/kustomization.yaml"
 
-_FOLDERS: Final[Mapping[str, Callable[[str, Spec], str]]] = {
-    "Project": lambda name, _: f"projects/{name}",
-    "ProjectPipelineRuntime": lambda _, spec: f"projects/{spec.get('project')}",
-    "Environment": lambda *_: "envs",
-    "CodeRepo": lambda name, _: f"code-repos/{name}",
-    "CodeRepoBinding": lambda _, spec: f"code-repos/{spec.get('codeRepo')}",
-    "DeploymentRuntime": lambda *_: "runtimes",
-    "Cluster": lambda *_: f"{TENANT_FOLDER}/clusters",
-    "Product": lambda *_: f"{TENANT_FOLDER}/products",
+_FOLDERS: Final[Mapping[str, tuple[str, Callable[[str, Spec], Any]]]] = {
+    "Project": ("projects/{}", lambda name, _: name),
+    "ProjectPipelineRuntime": ("projects/{}", lambda _, spec: spec.get("project")),
+    "Environment": ("envs", lambda name, _: name),
+    "CodeRepo": ("code-repos/{}", lambda name, _: name),
+    "CodeRepoBinding": ("code-repos/{}", lambda _, spec: spec.get("codeRepo")),
+    "DeploymentRuntime": ("runtimes", lambda name, _: name),
+    "Cluster": (f"{TENANT_FOLDER}/clusters", lambda name, _: name),
+    "Product": (f"{TENANT_FOLDER}/products", lambda name, _: name),
 }
+"""The folder of each kind, and whose name it has."""
+
 _LISTED: Final = re.compile(r"(projects|envs|code-repos|runtimes|artifact-repos)/.+\.ya?ml")
 _LISTED_OF_TENANT: Final = re.compile(rf"{TENANT_FOLDER}/[^/]+/[^/]+\.ya?ml")
 _INDEX_NAMES: Final = ("/kustomization.yaml", "/kustomization.yml")
@@ -102,9 +104,9 @@ def _means(value: Mapping[str, Any], declared: Declared[Any]) -> bool:
 
 def _folder(kind: str, name: str, spec: Spec) -> str:
     """Return the folder of an entity. An owner that is no name gives the entity's own: the judge refuses it."""
-    folder = _FOLDERS[kind](name, spec)
-    parts = folder.rpartition("/")
-    return folder if kind in {"Cluster", "Product"} or names.is_label(parts[2]) else f"{parts[0]}/{name}"
+    pattern, of = _FOLDERS[kind]
+    owner = of(name, spec)
+    return pattern.format(owner if isinstance(owner, str) and names.is_label(owner) else name)
 
 
 def _free(tree: Tree, catalog: Catalog, folder: str, kind: str, name: str) -> str:
@@ -164,7 +166,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if source.is_plain_text(text) else '"'
+    # Line breaks come in several kinds, and readers fold them: in double quotes they are escaped.
+    style = None if source.is_plain_text(text) and text.isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -1,6 +1,7 @@
 """The REST face: which routers there are, how problems are told, and the description of it all (OpenAPI 3.1)."""
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -30,6 +31,9 @@ ROUTERS: Final[tuple[Callable[[Parts], APIRouter], ...]] = (
     writes.router,
 )
 """A further router is one more name here."""
+
+MOST_VIOLATIONS: Final = 100
+"""Of the shape of a body; rules are always told all."""
 
 ABOUT: Final = """Declares products, what they consist of, and clusters. Paths, bodies and filters are those of Nautes v0.4.2.
 
@@ -111,7 +115,7 @@ def _answer(problem: Problem) -> Response:
 def _misshapen(raised: RequestValidationError) -> Problem:
     """Return the problem for a request of the wrong shape: every place, in words; the values are not repeated."""
     found = []
-    for one in raised.errors():
+    for one in islice(raised.errors(), MOST_VIOLATIONS):
         place, *path = one["loc"]
         pointer = "".join(f"/{part}" for part in path) if place == "body" else ""
         field = ".".join(str(part) for part in path)

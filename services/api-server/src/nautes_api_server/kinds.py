@@ -1,6 +1,6 @@
 """The eight kinds that the API serves: their routes, bodies, filters, and the way between bodies and manifests. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,8 +25,10 @@ from nautes_api_server.bodies.runtimes import (
     ProjectPipelineRuntimeBody,
     ProjectPipelineRuntimeView,
 )
+from nautes_domain import names
 from nautes_domain.components import REQUIRED
 from nautes_domain.drafts import Spec
+from nautes_domain.failures import Violation
 from nautes_domain.selectors import Field, Match
 
 Into = Callable[[str, str, Any, Spec], dict[str, Any]]
@@ -130,6 +132,19 @@ def _of_cluster(_: str, __: str, body: ClusterBody, before: Spec) -> dict[str, A
         **{key: dict(FILLED[key]) for key in FILLED if key in needed - set(chosen)},
     }
     return spec
+
+
+def refusals(kind: Kind, name: str, body: Any) -> Iterator[Violation]:
+    """Yield what is wrong with a body besides what the manifest says: what has no place in a manifest."""
+    if not isinstance(body, ClusterBody):
+        return
+    if body.kubeconfig is not None:
+        message = "a kubeconfig is a credential, which this API does not take"
+        fix = f"let the tenant's administrators put it into the secret store at cluster/{names.cluster_admin_path(name)}"
+        yield Violation("", 0, kind.kind, name, "spec.kubeconfig", "C7", message, fix)
+    wrong = vcluster_port(body)
+    if wrong:
+        yield Violation("", 0, kind.kind, name, "spec.vcluster.httpsNodePort", "C1", wrong, "leave it out")
 
 
 def vcluster_port(body: ClusterBody) -> str:

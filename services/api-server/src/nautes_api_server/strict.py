@@ -10,7 +10,10 @@ from fastapi.routing import APIRoute
 
 from nautes_api_server.problems import Problem
 
-MAX_BYTES: Final = 1_048_576
+MAX_BYTES: Final = 262_144
+"""A hundred times the largest example."""
+MAX_TOKENS: Final = 20_000
+"""Brackets and texts in a body."""
 MAX_DEPTH: Final = 60
 """As for manifests."""
 
@@ -36,7 +39,9 @@ def read(text: bytes) -> Any:
 def _check_depth(text: bytes) -> None:
     """Count brackets outside of strings, before anything is built."""
     depth = 0
-    for found in _TOKENS.finditer(text):
+    for count, found in enumerate(_TOKENS.finditer(text)):
+        if count > MAX_TOKENS:
+            raise ValueError("the body has too many values")
         depth += _STEPS.get(found[0], 0)
         if depth > MAX_DEPTH:
             raise ValueError(f"values are nested deeper than {MAX_DEPTH} levels")

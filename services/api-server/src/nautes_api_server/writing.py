@@ -16,7 +16,7 @@ from nautes_api_server import wishes
 from nautes_api_server.callers import Caller, Callers, config_path
 from nautes_api_server.declarations import Declarations
 from nautes_api_server.judging import Finding, Surroundings, judge_change
-from nautes_api_server.kinds import Addresses
+from nautes_api_server.kinds import Addresses, refusals
 from nautes_api_server.problems import Problem, not_found, refused
 from nautes_api_server.recording import Audit
 from nautes_api_server.wishes import Draft, Wish
@@ -128,6 +128,8 @@ class Writer:
 
     async def _drafted(self, caller: Caller, wish: Wish) -> tuple[Head, Draft, Finding]:
         head = await self._head(caller, wish)
+        if wrong := tuple(refusals(wish.kind, wish.name, wish.body)):
+            raise refused(wrong)
         draft = wishes.draft(wish, self._path(wish), head.files, self._addresses)
         finding = Finding()
         if len(draft.plan):

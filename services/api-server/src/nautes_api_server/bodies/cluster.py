@@ -83,7 +83,7 @@ class ClusterBody(Body):
     primary_domain: str = ""
     vcluster: VclusterBody | None = Field(default=None, exclude=True)
     kubeconfig: SecretStr | None = Field(default=None, exclude=True)
-    """A credential. It goes into the secret store and nowhere else; the reply never holds it."""
+    """A credential, which is refused here (rule C7): the secret store is where it belongs. No answer or record holds it."""
     components_list: ComponentsListBody
     reserved_namespaces_allowed_products: dict[str, list[str]] = Field(default_factory=dict)
     product_allowed_cluster_resources: dict[str, list[ClusterResourceBody]] = Field(default_factory=dict)

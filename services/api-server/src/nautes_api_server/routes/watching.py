@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from nautes_api_server import views
@@ -29,22 +29,26 @@ def router(parts: Parts) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/v1", tags=["watch"])
 
+    async def seen(
+        product_name: Annotated[str, Path(description="Name of the product.")], caller: CallerOf
+    ) -> str:
+        """Return the product if the caller sees it: that is told before the stream begins."""
+        if not await _sees(parts, caller, product_name):
+            raise not_found("product", product_name)
+        return product_name
+
     @routes.get(
         "/products/{product_name}/watch", response_class=EventSourceResponse, operation_id="watch_product"
     )
     async def watch(
-        product_name: Annotated[str, Path(description="Name of the product.")],
-        caller: CallerOf,
-        seconds: Seconds = 300,
+        product: Annotated[str, Depends(seen)], caller: CallerOf, seconds: Seconds = 300
     ) -> AsyncIterator[ServerSentEvent]:
         """Follow a product: first everything that it declares and how it stands, then what changes.
 
         Events are `added`, `modified`, `deleted` with `{kind, name, object}`; an event `end` comes when the caller
         may not see the product any more.
         """
-        if not await _sees(parts, caller, product_name):
-            raise not_found("product", product_name)
-        async for event in _events(parts, caller, product_name, seconds):
+        async for event in _events(parts, caller, product, seconds):
             yield event
 
     return routes

@@ -30,6 +30,8 @@ from nautes_localstack.forge.rights import Level
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """What the first commit is compared with; git knows it without storing it."""
 ACTIONS: Final = ("create", "update", "delete", "move", "chmod")
+OVERWRITING: Final = frozenset({"update", "delete", "move"})
+"""Actions whose `last_commit_id` GitLab heeds."""
 
 
 async def list_commits(call: Call) -> Response:
@@ -192,7 +194,7 @@ async def _commit(call: Call, project: Project, actions: list[FileAction]) -> Ch
     )
     async with call.host.lock(project):
         parent, creates = await _parent(repository, branch, values)
-        await _unchanged(repository, parent, actions, values)
+        await _unchanged(repository, parent, actions)
         new = NewCommit(branch, parent, message, author, user, actions, creates, call.host.now())
         change = await committing.commit(repository, new)
         await call.services.pushes.accept(Push(project.id, call.user, [change], (), call.event_uuid))
@@ -219,18 +221,22 @@ async def _parent(repository: Repository, branch: str, values: dict[str, Any]) -
     return "", True
 
 
-async def _unchanged(
-    repository: Repository, parent: str, actions: list[FileAction], values: dict[str, Any]
-) -> None:
-    """Refuse to overwrite what changed since the commit that the caller saw last (`last_commit_id`)."""
-    seen = str(values.get("last_commit_id") or "")
-    if not seen or not parent:
-        return
-    last = await repository.log(parent, limit=1, paths=[action.path for action in actions])
-    if last and last[0].id != seen:
-        raise Unacceptable(
-            "You are attempting to update a file that has changed since you started editing it."
-        )
+async def _unchanged(repository: Repository, parent: str, actions: list[FileAction]) -> None:
+    """Refuse to overwrite what changed since the commit that the caller saw last (`last_commit_id` of each action).
+
+    As in GitLab's `app/services/files/base_service.rb`, `file_has_changed?`: that commit is any commit, and what counts
+    is whether the last change of the file is another one on the branch than as of that commit. What cannot be told lets pass.
+    """
+    for action in actions:
+        seen = await repository.resolve(action.last_commit_id) if action.last_commit_id else None
+        if not parent or seen is None or action.action not in OVERWRITING:
+            continue
+        path = action.previous_path or action.path
+        here, then = [await repository.log(at, limit=1, paths=[path]) for at in (parent, seen)]
+        if here and then and here[0].id != then[0].id:
+            raise Unacceptable(
+                f"You are attempting to update a file that has changed since you started editing it: {path}"
+            )
 
 
 def _action(given: dict[str, Any]) -> FileAction:
@@ -252,6 +258,7 @@ def _action(given: dict[str, Any]) -> FileAction:
         str(given.get("previous_path") or ""),
         as_flag(given.get("execute_filemode", False), "execute_filemode"),
         keeps_content=content is None,
+        last_commit_id=str(given.get("last_commit_id") or ""),
     )
 
 

@@ -24,6 +24,8 @@ class FileAction:
     executable: bool = False
     keeps_content: bool = False
     """A move or chmod that leaves the content as it was."""
+    last_commit_id: str = ""
+    """The commit at which the caller saw the file last; empty if that does not matter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,21 @@
+"""Requests of any kind that the description allows, and many that it does not: the API never fails with a 5xx."""
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+from support.api_server import World
+
+WORLD = World()
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", WORLD.app)
+
+
+@SCHEMA.exclude(operation_id="watch_product").parametrize()  # it has no end
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+def test_no_request_makes_the_api_fail(case):
+    for token in ("owner", "manager"):
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
+        case.call_and_validate(
+            checks=[not_a_server_error, content_type_conformance, response_schema_conformance]
+        )
