@@ -23,6 +23,8 @@ class Entity:
     etag: str
     """Changes whenever what is replied changes (RFC 9110, section 8.8.3)."""
     file: str
+    text: bytes = field(repr=False)
+    """The view as JSON: lists are long, and are asked for often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ def entity_of(kind: Kind, product: str, declared: Declared[Any], addresses: Addr
     """Return an entity as it is replied."""
     manifest = declared.manifest
     view = kind.shown(product, manifest.name, manifest.spec, addresses).model_dump(mode="json")
-    tag = names.digest(json.dumps(view, sort_keys=True))
-    return Entity(kind.kind, manifest.name, view, f'"{tag}"', declared.file)
+    text = json.dumps(view, ensure_ascii=False, separators=(",", ":"))
+    return Entity(kind.kind, manifest.name, view, f'"{names.digest(text)}"', declared.file, text.encode())
 
 
 class Declarations:

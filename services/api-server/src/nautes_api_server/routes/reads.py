@@ -12,7 +12,7 @@ from nautes_api_server.kinds import KINDS, PRODUCT, Kind
 from nautes_api_server.parts import CallerOf, Parts
 from nautes_api_server.problems import Problem
 from nautes_api_server.routes.places import After, Known, Limit, Most, Selector, listing, naming
-from nautes_api_server.routes.replies import conditional, encoded
+from nautes_api_server.routes.replies import conditional
 from nautes_api_server.seeing import History, Place, Reader
 from nautes_api_server.strict import StrictRoute
 from nautes_api_server.views import EntityState
@@ -56,13 +56,13 @@ def _list(routes: APIRouter, reader: Reader, kind: Kind) -> None:
         except ValueError as error:
             raise Problem(400, "BAD_SELECTOR", str(error)) from None
         rows = await reader.rows(caller, place)
-        chosen = (one for one in rows if selectors.selects(wanted, one.view))
+        chosen = [one for one in rows if selectors.selects(wanted, one.view)] if wanted else rows
         page = paging.page(chosen, limit=limit, after=after)
-        body = {"items": [one.view for one in page.items], "total": page.total, "next": page.next}
+        text = page.text()
         headers = {}
         if page.next:
             headers["Link"] = paging.link(request.url.path, dict(request.query_params), page.next)
-        return conditional(encoded(body), page.etag, known, headers)
+        return conditional(text, paging.etag(text), known, headers)
 
 
 def _get(routes: APIRouter, reader: Reader, kind: Kind) -> None:
@@ -72,7 +72,7 @@ def _get(routes: APIRouter, reader: Reader, kind: Kind) -> None:
     ) -> Response:
         """Return one."""
         found = await reader.one(caller, place)
-        return conditional(encoded(found.view), found.etag, known, {})
+        return conditional(found.text, found.etag, known, {})
 
 
 def _became(routes: APIRouter, reader: Reader, kind: Kind) -> None:

@@ -1,6 +1,5 @@
 """How answers are built that are not models: entities and pages with ETags, and what was saved."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,11 +78,6 @@ def conditional(content: bytes, etag: str, if_none_match: str, headers: Mapping[
     if etag in known or "*" in known:
         return Response(status_code=304, headers=all_headers)
     return Response(content, media_type=JSON, headers=all_headers)
-
-
-def encoded(value: Any) -> bytes:
-    """Return a value as JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _text(spec: Mapping[str, Any] | None) -> str:
