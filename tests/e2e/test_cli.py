@@ -94,4 +94,4 @@ def test_a_time_that_is_none_is_refused(platform, since):
     answer = httpx.get(
         f"{platform.described.api_url}/api/v1/effects", params={"since": since}, headers=headers
     )
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad-time")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "BAD_TIME")

@@ -20,6 +20,7 @@ from nautes_domain import names
 from nautes_domain.access import Level
 from nautes_domain.capabilities import Person
 from nautes_domain.effects import Cause, Effect, Result, Status
+from nautes_domain.failures import Retry
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from support.examples import tree
 
@@ -45,6 +46,7 @@ class MemoryNews:
         self.statuses: dict[str, Status] = {}
         self.told: list[Effect] = []
         self.known: list[IndexedProject] = []
+        self.away: set[str] = set()
         self._version = 0
 
     def version(self) -> int:
@@ -60,6 +62,8 @@ class MemoryNews:
         self._version += 1
 
     async def effect(self, effect: Effect) -> bool:
+        if "record" in self.away:
+            raise Retry("the bus did not confirm", code="bus-unavailable")
         self.told.append(effect)
         return True
 
@@ -100,6 +104,8 @@ class World:
         self.host = MemoryPersonal()
         self.news = MemoryNews()
         self.locks: set[str] = set()
+        self.away = self.news.away = self.host.away
+        """Methods of the code host that fail, and `record`: the bus takes no records."""
         self.clock = [0.0]
         self._ids = itertools.count(1)
         people = {name: Person(number, name, name.title()) for number, name in enumerate(PEOPLE, 1)}
@@ -136,6 +142,7 @@ class World:
             self.take_in(scope)
         self.news.told.clear()
         self.host.calls.clear()
+        self.away.clear()
 
     @staticmethod
     def vineyard() -> dict[str, bytes]:

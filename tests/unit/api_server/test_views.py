@@ -1,9 +1,11 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 from nautes_api_server.callers import KEPT, Callers
-from nautes_api_server.views import scope_view, trace
+from nautes_api_server.routes.watching import changes
+from nautes_api_server.views import entity_state, scope_view, trace
 from nautes_domain.access import Level
-from nautes_domain.effects import Cause, Decision, Effect, Result, Status
+from nautes_domain.effects import Cause, Decision, Effect, Result, Status, ViolationRecord
 from nautes_domain.events import Delivery, DeliveryKind
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,3 +73,48 @@ async def test_rights_are_those_of_the_caller_and_are_believed_briefly(world):
     clock[0] = KEPT + 1
     assert not await callers.may_see(caller, "product_orchard")
     assert len(world.host.calls) == asked + 1
+
+
+def test_what_changed_is_told_once_and_by_its_name():
+    before = {("Project", "a"): ("1", {"x": 1}), ("Project", "b"): ("1", {}), ("Project", "c"): ("1", {})}
+    after = {("Project", "b"): ("1", {}), ("Project", "c"): ("2", {"y": 1}), ("Project", "d"): ("1", {})}
+    assert [(event, name) for event, _, name, _ in changes(before, after)] == [
+        ("deleted", "a"),
+        ("modified", "c"),
+        ("added", "d"),
+    ]
+    assert changes(after, after) == []
+
+
+async def test_a_watch_begins_with_what_is_there(world):
+    answer = await world.call("GET", "/products/orchard/watch?seconds=1")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    told = [
+        json.loads(line.removeprefix("data:"))
+        for line in answer.text.splitlines()
+        if line.startswith("data:")
+    ]
+    assert {"kind", "name", "object"} <= told[0].keys()
+    assert {"Environment", "ProjectPipelineRuntime", "Status"} <= {one["kind"] for one in told}
+    assert answer.text.count("event: added") == len(told)
+
+
+def test_an_entity_is_as_well_as_what_is_said_of_it():
+    violation = ViolationRecord(file="f", line=1, kind="Project", name="a", field="", rule="J1", message="no")
+    refused = a_status("declarations", Result.REJECTED).model_copy(update={"violations": (violation,)})
+    good = a_status("reconciler", Result.DONE)
+    broken = entity_state(("Project", "a"), None, [refused, good])
+    assert [(one.type, one.status) for one in broken.conditions] == [
+        ("Declared", "False"),
+        ("Applied", "True"),
+    ]
+    neighbour = entity_state(("Project", "b"), None, [refused, a_status("reconciler", Result.BLOCKED)], 7)
+    assert [(one.type, one.status) for one in neighbour.conditions] == [
+        ("Declared", "True"),
+        ("Applied", "False"),
+    ]
+    assert neighbour.project_id == 7
+    assert [one.status for one in entity_state(("Project", "b"), None, []).conditions] == [
+        "Unknown",
+        "Unknown",
+    ]

@@ -5,7 +5,9 @@ import copy
 import pytest
 
 from nautes_api_server import waiting
+from nautes_api_server.kinds import KINDS
 from nautes_domain import drafts
+from nautes_domain.access import Level
 from nautes_domain.effects import Result
 
 ENVIRONMENT = {"cluster": "run-east", "env_type": "stage"}
@@ -300,3 +302,47 @@ async def test_what_is_no_name_is_not_looked_up_anywhere(world, name):
         answer = await world.call(method, f"/products/orchard/environments/{name}", body)
         assert answer.status_code in {400, 404, 405}
     assert world.host.calls in ([], ["whose"])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.kind for kind in KINDS])
+async def test_what_is_read_can_be_saved_again_and_changes_nothing(world, kind):
+    world.host.let_in(world.people["manager"], "orchard", Level.OWNER)
+    collection = kind.collection.removeprefix("/api/v1").replace("{product_name}", "orchard")
+    rows = (await world.call("GET", collection, token="manager")).json()["items"]
+    assert rows
+    for row in rows:
+        body = {key: value for key, value in copy.deepcopy(row).items() if key in {field.alias or name for name, field in kind.body.model_fields.items()}}  # fmt: skip
+        body.get("git", {}).get("gitlab", {}).pop("ssh_url_to_repo", None)
+        body.get("git", {}).get("gitlab", {}).pop("http_url_to_repo", None)
+        answer = await world.call("POST", f"{collection}/{row['name']}", body, token="manager")
+        assert answer.status_code == 200, answer.text
+        world.take_in("tenant")
+        world.take_in("product_orchard")
+        again = await world.call("POST", f"{collection}/{row['name']}", body, token="manager")
+        assert again.json()["result"] == "unchanged"
+        now = (await world.call("GET", f"{collection}/{row['name']}", token="manager")).json()
+        assert now == row
+    world.host.let_in(world.people["manager"], "orchard", Level.NONE)
+
+
+@pytest.mark.parametrize("step", ["tip", "tree", "commit", "record"])
+async def test_a_product_is_created_whatever_step_failed_before(world, step):
+    body = {"git": {"gitlab": {"path": "plums"}}}
+    world.host.host.commit(world._project("acme/management"), "main", {"README.md": b"newer"})
+    world.away.add(step)
+    failed = await world.call("POST", "/products/plums", body, token="manager")
+    assert failed.status_code == 503
+    assert failed.headers["retry-after"]
+    world.away.clear()
+    for expected in ({"committed", "unchanged"}, {"unchanged"}):
+        answer = await world.call("POST", "/products/plums", body, token="manager")
+        assert answer.status_code == 200
+        assert answer.json()["result"] in expected
+    assert f"{drafts.TENANT_FOLDER}/products/plums.yaml" in world.files("tenant")
+
+
+async def test_a_code_host_that_is_away_lets_nobody_in(world):
+    world.away.add("access")
+    for path in ("/products/orchard", "/products", "/clusters"):
+        answer = await world.call("GET", path)
+        assert (answer.status_code, answer.json()["reason"]) == (503, "GITLAB_UNAVAILABLE")

@@ -169,7 +169,11 @@ def _own(layout: Layout, chosen: Chosen, name: str) -> dict[str, str]:
         case "cluster-registrar":
             return kubeconfig
         case "api-server":
-            return {"NAUTES_API__HOST": HOST, "NAUTES_API__PORT": str(chosen.ports[name])}
+            return {
+                "NAUTES_API__HOST": HOST,
+                "NAUTES_API__PORT": str(chosen.ports[name]),
+                "NAUTES_GITLAB__SSH_URL": chosen.url("forge-ssh", "ssh", user="git"),
+            }
         case _:
             return {}
 

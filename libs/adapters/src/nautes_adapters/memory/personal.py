@@ -27,6 +27,8 @@ class MemoryPersonal:
         self.host = host or MemoryCodeHost()
         self.calls: list[str] = []
         """What was asked, in order: what a real host would be called for."""
+        self.away: set[str] = set()
+        """Methods which the host does not answer."""
         self._levels: dict[tuple[int, str], int] = {}
         self._past: dict[str, tuple[PastCommit, ...]] = {}
 
@@ -36,17 +38,17 @@ class MemoryPersonal:
 
     async def whose(self, token: str) -> Person | None:
         """Return who a token belongs to."""
-        self.calls.append("whose")
+        self._asked("whose")
         return await self.host.whose(token)
 
     async def access(self, token: str, path: str) -> Access | None:
         """Return a project and the person's level there."""
-        self.calls.append("access")
+        self._asked("access")
         return await self._access(token, path)
 
     async def groups_with(self, token: str, project: str) -> frozenset[str]:
         """Return the groups in which the person sees a project of this name."""
-        self.calls.append("groups_with")
+        self._asked("groups_with")
         person = await self._person(token)
         groups = {group for (one, group), level in self._levels.items() if one == person.id and level}
         found = [(group, await self.host.project(f"{group}/{project}")) for group in groups]
@@ -54,7 +56,7 @@ class MemoryPersonal:
 
     async def tip(self, token: str, path: str, branch: str) -> Tip | None:
         """Return where a branch stands."""
-        self.calls.append("tip")
+        self._asked("tip")
         access = await self._access(token, path)
         head = None if access is None else await self.host.head(access.project.id, branch)
         if access is None or head is None:
@@ -64,7 +66,7 @@ class MemoryPersonal:
 
     async def tree(self, token: str, path: str, commit: str) -> Mapping[str, bytes]:
         """Return all manifests at a commit."""
-        self.calls.append("tree")
+        self._asked("tree")
         access = await self._access(token, path)
         if access is None:
             raise Rejected("there is no such commit", what=f"commit {commit[:12]}", code="no-such-commit")
@@ -72,7 +74,7 @@ class MemoryPersonal:
 
     async def commit(self, token: str, path: str, new: NewCommit) -> Committed:
         """Make one commit as the person."""
-        self.calls.append("commit")
+        self._asked("commit")
         person, access = await self._person(token), await self._access(token, path)
         if access is None:
             raise Rejected("there is no such project", what=path, code="no-such-project")
@@ -89,9 +91,14 @@ class MemoryPersonal:
 
     async def history(self, token: str, path: str, file: str, most: int) -> tuple[PastCommit, ...]:
         """Return the newest commits that changed a file."""
-        self.calls.append("history")
+        self._asked("history")
         await self._person(token)
         return self._past.get(f"{path}:{file}", ())[:most]
+
+    def _asked(self, method: str) -> None:
+        self.calls.append(method)
+        if method in self.away:
+            raise Retry("the host does not answer", what=method, code="gitlab-unavailable")
 
     def _remember(self, path: str, changes: tuple[FileChange, ...], past: PastCommit) -> None:
         for change in changes:
