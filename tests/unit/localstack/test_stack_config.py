@@ -111,11 +111,11 @@ def test_of_deploy_keys_the_reconciler_reads_those_that_only_read():
     assert not [path for role in others for path in rights.VAULT[role] if path.startswith("git/")]
 
 
-def test_the_reconciler_is_told_where_git_is_served_over_ssh():
+def test_who_gives_addresses_of_repositories_is_told_where_git_is_served_over_ssh():
     told = {name: service_environment(Layout(Path("/s")), CHOSEN, name) for name in SERVICES}
     url = f"ssh://git@127.0.0.1:{CHOSEN.ports['forge-ssh']}"
     assert {name: it.get("NAUTES_GITLAB__SSH_URL") for name, it in told.items()} == {
-        name: url if name == "reconciler" else None for name in SERVICES
+        name: url if name in {"reconciler", "api-server"} else None for name in SERVICES
     }
 
 
