@@ -12,7 +12,7 @@ test: .venv/ready
 
 # Seconds: examples only, those that think beside those that touch. The properties that stand among them are looked
 # through by `make test`.
-THINK := $(addprefix tests/unit/,domain cli reconciler secret_broker cluster_registrar api_server)
+THINK := $(addprefix tests/unit/,domain cli reconciler secret_broker cluster_registrar)
 TOUCH := $(filter-out $(THINK) %__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/)))
 unit: .venv/ready
 	$(MAKE) --jobs 2 --output-sync=target --no-print-directory unit-think unit-touch

@@ -33,8 +33,9 @@ class Platform:
         self.story = Story(self.described, self.systems, self.api, EXAMPLES, work, lambda _: None)
 
     def push(self, project: str, files: dict[str, str | None], message: str = "Change something") -> str:
-        """Change files (None removes one) and push; return the commit."""
+        """Change files (None removes one) and push, after what others pushed meanwhile; return the commit."""
         copy = self.story.clone(project)
+        copy.pull()
         for name, text in files.items():
             path = copy.folder / name
             if text is None:

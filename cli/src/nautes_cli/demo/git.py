@@ -19,6 +19,10 @@ class Clone:
     folder: Path
     config: Path
 
+    def pull(self) -> None:
+        """Take what others pushed to the main branch meanwhile; raise GitError if this copy went another way."""
+        self._git("pull", "--quiet", "--ff-only", "origin", "main")
+
     def push(self, message: str, *, branch: str = "main") -> str:
         """Commit everything and push it; return the commit."""
         self._git("add", "--all")
