@@ -1,5 +1,6 @@
 """The API server in this process, over a code host and a read model in memory, with people of every kind."""
 
+import asyncio
 import itertools
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -53,7 +54,7 @@ class MemoryNews:
         return self._version
 
     async def changed(self, since: int, timeout: float) -> int:  # noqa: ASYNC109
-        del timeout
+        await asyncio.sleep(min(timeout, 0.01))
         return max(since, self._version)
 
     def put(self, snapshot: Snapshot, *statuses: Status) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,7 @@ from nautes_api_server.views import entity_state, scope_view, trace
 from nautes_domain.access import Level
 from nautes_domain.effects import Cause, Decision, Effect, Result, Status, ViolationRecord
 from nautes_domain.events import Delivery, DeliveryKind
+from support.api_server import product_scope
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 CAUSE = Cause(delivery="d1", repository="orchard/apple-api-src", commit="c" * 40)
@@ -97,6 +99,30 @@ async def test_a_watch_begins_with_what_is_there(world):
     assert {"kind", "name", "object"} <= told[0].keys()
     assert {"Environment", "ProjectPipelineRuntime", "Status"} <= {one["kind"] for one in told}
     assert answer.text.count("event: added") == len(told)
+
+
+async def test_a_watch_lasts_as_long_as_was_asked_for_however_much_changes(world):
+    async def much():
+        for number in range(20):
+            await asyncio.sleep(0.02)
+            world.declare(product_scope("orchard"), {**world.files(product_scope("orchard")), **plum(number)})
+            world.take_in(product_scope("orchard"))
+
+    answer, _ = await asyncio.gather(world.call("GET", "/products/orchard/watch?seconds=1"), much())
+    assert '"python19"' in answer.text
+    assert answer.text.count("event: modified") > 10
+
+
+def plum(number):
+    """A project whose language tells when it was written."""
+    spec = {"product": "orchard", "language": f"python{number}"}
+    manifest = {
+        "apiVersion": "nautes.resource.nautes.io/v1alpha1",
+        "kind": "Project",
+        "metadata": {"name": "plum"},
+        "spec": spec,
+    }
+    return {"projects/plum/plum.yaml": json.dumps(manifest).encode()}
 
 
 def test_an_entity_is_as_well_as_what_is_said_of_it():

@@ -1,5 +1,6 @@
 """Server-sent events: what changed, as it changes (WHATWG HTML, "Server-sent events")."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, Final
 
@@ -56,7 +57,9 @@ def router(parts: Parts) -> APIRouter:
 
 async def _events(parts: Parts, caller: Caller, product: str, seconds: int) -> AsyncIterator[ServerSentEvent]:
     seen: Seen = {}
-    for _ in range(max(1, round(seconds / BEAT))):
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    while (left := end - clock()) > 0:
         version = parts.news.version()
         now = _state(parts, product)
         for event, kind, name, shown in changes(seen, now):
@@ -64,7 +67,7 @@ async def _events(parts: Parts, caller: Caller, product: str, seconds: int) -> A
                 event=event, data={"kind": kind, "name": name, "object": shown}, id=str(version)
             )
         seen = now
-        await parts.news.changed(version, BEAT)
+        await parts.news.changed(version, min(BEAT, left))
         yield ServerSentEvent(comment="still here")
         if not await _sees(parts, caller, product):
             yield ServerSentEvent(event="end", data={})
