@@ -59,7 +59,7 @@ metadata:
   generateName: trunk-
   namespace: kube-system
 spec:
-  params: [{name: revision, value: main}]
+  params: [{name: revision, value: main}, {name: branch, value: none}]
   taskRunTemplate: {serviceAccountName: root}
   pipelineSpec:
     params: [{name: revision}]
@@ -96,6 +96,8 @@ class Harness:
     move: Callable[[RunRequest, RunPhase], Awaitable[None]]
     """Play the part of what runs the run: started at 02:00:11, ended 72 seconds later."""
     remove: Callable[[RunRequest], Awaitable[None]]
+    pointer: str
+    """Where the file gives a value to its parameter `branch`."""
 
 
 def read_memory(run):
@@ -117,7 +119,13 @@ def read_tekton(run):
 async def in_memory():
     engine = MemoryPipelineEngine()
     source = json.dumps(
-        {"kind": "Run", "name": "forged", "namespace": "kube-system", "account": "root"}
+        {
+            "kind": "Run",
+            "name": "forged",
+            "namespace": "kube-system",
+            "account": "root",
+            "params": {"branch": "none"},
+        }
     ).encode()
 
     async def started():
@@ -131,7 +139,7 @@ async def in_memory():
     async def remove(request):
         await engine.remove(request.namespace, request.name)
 
-    return Harness(engine, source, read_memory, started, move, remove)
+    return Harness(engine, source, read_memory, started, move, remove, "/params/branch")
 
 
 async def on_tekton(client):
@@ -152,7 +160,8 @@ async def on_tekton(client):
     async def remove(request):
         await client.delete("PipelineRun", request.name, request.namespace)
 
-    return Harness(TektonEngine(client), TEKTON_FILE, read_tekton, started, move, remove)
+    pointer = "/spec/params/1/value"
+    return Harness(TektonEngine(client), TEKTON_FILE, read_tekton, started, move, remove, pointer)
 
 
 @pytest.fixture(params=["memory", "tekton"])
@@ -340,6 +349,20 @@ async def test_two_who_follow_are_told_the_same(harness):
             await met(runs, RunPhase.PENDING)
         await harness.move(OURS, RunPhase.SUCCEEDED)
         assert await met(one, RunPhase.SUCCEEDED) == await met(two, RunPhase.SUCCEEDED)
+
+
+async def test_inputs_take_the_place_of_what_the_file_says(harness):
+    run = built(harness, replace(REQUEST, inputs={harness.pointer: "from the trigger"}))
+    assert harness.read(run)["params"]["branch"] == "from the trigger"
+    assert harness.read(run)["params"]["revision"] == REQUEST.params["revision"]
+
+
+async def test_an_input_that_the_file_has_no_place_for_is_refused(harness):
+    pointers = ["/spec/params/7/value", "/spec/params/-/value", "/nowhere", "/"]
+    with pytest.raises(Rejected) as raised:
+        built(harness, replace(REQUEST, inputs=dict.fromkeys(pointers, "x")))
+    assert {one.field for one in raised.value.violations} == set(pointers)
+    assert {one.rule for one in raised.value.violations} == {"input"}
 
 
 async def only_run(harness):

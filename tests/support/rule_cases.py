@@ -60,7 +60,7 @@ SECOND = (
 )
 OTHER_PATH = SECOND.replace("overlays/test", "overlays/production")
 CALENDAR = "    - {{name: night, calendar: {{{}}}}}\n  pipelineTriggers:\n    - {{eventSource: night, pipeline: build, revision: main}}"
-INPUT = "pipeline: build, inputs: [{{source: {}, transmissionMethod: {{kustomization: {{path: /spec/params/0/value}}}}}}]}}"
+INPUT = "pipeline: build, inputs: [{{source: {}, transmissionMethod: {{kustomization: {{path: {}}}}}}}]}}"
 
 
 def calendar(text: str) -> Edit:
@@ -79,9 +79,9 @@ def more(text: str) -> Edit:
     return (("  isolation: shared", f"  {text}\n  isolation: shared"),)
 
 
-def given(text: str) -> Edit:
+def given(text: str, pointer: str = "/spec/params/0/value") -> Edit:
     """Return the pipeline runtime with an input of a trigger."""
-    return (("pipeline: build}", INPUT.format(text)),)
+    return (("pipeline: build}", INPUT.format(text, pointer)),)
 
 
 def vineyard(runtime: str = "vine-test") -> dict[str, Edit]:
@@ -254,6 +254,7 @@ CASES = (
     Case("A8", "spec.apiServer", {RUN: (("run-east.clusters", "build-east.clusters"),)}),
     Case("A9", "spec.projects.0", {"o/code-repos/apple-deploy/more.yaml": BASE[BINDING].replace("lend-to-web", "more").replace("readonly", "readwrite")}, {"o/code-repos/apple-deploy/more.yaml": BASE[BINDING].replace("lend-to-web", "more")}),
     Case("A10", "spec.pipelineTriggers.0.revision", {PPR: unpinned("interval: 1h")}, {PPR: calendar("interval: 1h")}),
+    Case("A11", "spec.pipelineTriggers.0.inputs.0.transmissionMethod.kustomization.path", {PPR: given("{fromEvent: title}", "/spec/pipelineSpec/tasks/0/taskSpec/steps/0/script")}, {PPR: given("{builtInVar: Namespace}", "/spec/workspaces/0/subPath")}),
 )  # fmt: skip
 
 IDS = [f"{case.rule}-{number}" for number, case in enumerate(CASES)]

@@ -7,7 +7,7 @@ from nautes_domain.events import DeliveryKind
 from nautes_domain.failures import Retry
 from nautes_reconciler import asking
 from nautes_reconciler.asking import FactFinder
-from support.examples import changed, orchard
+from support.examples import changed, orchard, tenant
 from support.gitlab_payloads import ZERO, created, deleted, delivered, merge_request, push, tag
 
 FILE = "projects/apple-api/apple-ci.yaml"
@@ -36,7 +36,10 @@ def project(host):
 
 
 async def facts(host, payload, catalog=FILTERED):
-    return await FactFinder(host).facts(delivered(payload), catalog, "apple-api-src")
+    async def declared():
+        return tenant()
+
+    return await FactFinder(host, declared).facts(delivered(payload), catalog, "apple-api-src")
 
 
 async def test_paths_of_a_push_are_those_between_its_two_ends(host, project):

@@ -187,6 +187,8 @@ class RunRequest:
     """Event data, passed as parameters and never put into text (security rule 10)."""
     traceparent: str = ""
     """W3C trace context that the run goes on with; no part of its content. Empty if nothing is traced."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Values that take the place of what stands at a JSON pointer into the run."""
     held: bool = False
     """Created to wait until it is told to start; see `queueing`."""
 

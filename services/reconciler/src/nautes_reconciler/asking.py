@@ -1,12 +1,13 @@
 """What a delivery does not say and the code host knows: changed paths, the head commit's message, our own name."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from nautes_domain.capabilities import CodeHost
-from nautes_domain.catalog import ProductCatalog
+from nautes_domain.catalog import ProductCatalog, TenantCatalog
 from nautes_domain.events import ZERO, Delivery, DeliveryKind, asks_to_skip
 from nautes_domain.failures import Failure, Rejected
-from nautes_domain.triggers import Facts, watches_paths
+from nautes_domain.triggers import Facts, asks_for_dashboards, dashboards, watches_paths
 
 NOT_ASKED: Final = Facts().unknown
 TAG: Final = "a tag is compared with nothing"
@@ -18,8 +19,9 @@ NOT_SAID: Final = "the code host cannot say which paths changed: they are too ma
 class FactFinder:
     """Finds out about deliveries. What cannot be known about paths is said and lets the delivery pass."""
 
-    def __init__(self, code_host: CodeHost) -> None:
+    def __init__(self, code_host: CodeHost, tenant: Callable[[], Awaitable[TenantCatalog]]) -> None:
         self._code_host = code_host
+        self._tenant = tenant
 
     async def facts(self, delivery: Delivery, catalog: ProductCatalog, repository: str) -> Facts:
         """Return the facts about a delivery that somebody may ask for. Raises Retry when nothing answers."""
@@ -30,6 +32,7 @@ class FactFinder:
             changed=changed,
             unknown=unknown,
             own_account=await self._code_host.account(),
+            dashboards=dashboards(await self._tenant()) if asks_for_dashboards(catalog) else {},
             message_skips=await self._message_skips(delivery),
         )
 

@@ -34,7 +34,7 @@ class Deliveries:
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self._facts = FactFinder(code_host)
+        self._facts = FactFinder(code_host, declarations.tenant)
         self._declarations = declarations
         self._declaring = declaring
         self._starter = starter

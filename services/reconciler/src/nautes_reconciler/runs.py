@@ -59,8 +59,8 @@ class Starter:
             with span("read pipeline file"):
                 run, source = await self._source(run, delivery)
             with span("build run"):
-                built = engine.build(run.request, source, file=file)
-            request = run.request
+                built = engine.build(run.filled, source, file=file)
+            request = run.filled
             ref = Ref(f"kubernetes/{run.cluster}", "PipelineRun", request.name, request.namespace)
             entity = f"ProjectPipelineRuntime/{run.considered.runtime}"
             action = Action(Verb.CREATE, ref, None, built, run.considered.reason, entity)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nautes_domain import pointers
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
 from nautes_domain.queueing import Order
@@ -38,6 +39,11 @@ class MemoryPipelineEngine:
         if not isinstance(document, dict) or document.get("kind") != "Run":
             broken = Violation(file, 1, "Run", "", "kind", "one-run", "the file is not exactly one run")
             raise Rejected("the pipeline file cannot be run", [broken], code="bad-pipeline")
+        lost = list(pointers.missing(document, request.inputs))
+        if lost:
+            found = [Violation(file, 1, "Run", "", one, "input", f"nothing stands at {one}") for one in lost]
+            raise Rejected("the pipeline file has no place for an input", found, code="bad-pipeline")
+        document = pointers.replaced(document, request.inputs)
         return {
             **document,
             "name": request.name,

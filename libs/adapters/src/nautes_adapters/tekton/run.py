@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from nautes_adapters.tekton.rules import API_VERSION, KIND, violations
 from nautes_adapters.tekton.status import PENDING
+from nautes_domain import pointers
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
 from nautes_domain.runs import TRACEPARENT
@@ -25,10 +26,10 @@ def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]
     becomes `spec.params`, in place of a parameter of the same name.
     """
     document = _only(parse(source, file), file)
-    found = violations(document, request.params)
+    found = violations(document, {**request.params, **request.inputs}) or _unplaced(document, request)
     if found:
         raise _rejected(file, found)
-    written = _copy(document.value)
+    written = pointers.replaced(_copy(document.value), request.inputs)
     metadata, spec = written.get("metadata") or {}, written["spec"]
     spec = {key: value for key, value in spec.items() if key != "status"}
     return {
@@ -74,6 +75,25 @@ def _only(documents: tuple[Document, ...], file: str) -> Document:
     message = f"the file holds {len(documents)} documents; a pipeline file holds one PipelineRun"
     violation = Violation(file, line, KIND, "", "", "pipeline-run", message, "keep exactly one")
     raise _rejected(file, (violation,))
+
+
+def _unplaced(document: Document, request: RunRequest) -> tuple[Violation, ...]:
+    """Return a violation for every input that the file has no place for."""
+    fix = "add the parameter to the file, or mend the trigger's inputs"
+    name = str((document.value.get("metadata") or {}).get("name") or "")[:80]
+    return tuple(
+        Violation(
+            document.file,
+            document.line_of(),
+            KIND,
+            name,
+            pointer,
+            "input",
+            f"nothing stands at {pointer}",
+            fix,
+        )
+        for pointer in pointers.missing(_copy(document.value), request.inputs)
+    )
 
 
 def _rejected(file: str, found: tuple[Violation, ...]) -> Rejected:

@@ -19,6 +19,7 @@ from nautes_domain.manifests.pipeline import (
     EventSource,
     GitLabSource,
     Hook,
+    Pipeline,
     PipelineTrigger,
     ProjectPipelineRuntime,
 )
@@ -35,7 +36,7 @@ __all__ = [
     "KINDS", "PRODUCT_KINDS", "TENANT_KINDS", "AdditionalGit", "ArtifactRepo", "ArtifactRepoProvider", "CalendarSource",
     "CatchUp", "Cluster",
     "CodeRepo", "CodeRepoBinding", "CodeRepoProvider", "Component", "ComponentsList", "DeploymentRuntime",
-    "Environment", "EventSource", "GitLabSource", "Hook", "PipelineTrigger", "Product", "ProductProvider",
+    "Environment", "EventSource", "GitLabSource", "Hook", "Pipeline", "PipelineTrigger", "Product", "ProductProvider",
     "Project", "ProjectArtifactRepo", "ProjectPipelineRuntime", "Tenant",
 ]  # fmt: skip
 

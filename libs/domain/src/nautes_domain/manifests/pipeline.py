@@ -23,12 +23,18 @@ from nautes_domain.schema import (
     Text,
 )
 
+LabelValue = Annotated[
+    str, StringConstraints(max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")
+]
+"""Kubernetes, "Labels and Selectors", syntax; not empty."""
+
 
 class Pipeline(Part):
     """One pipeline file in the pipeline repository, or every file that a pattern means."""
 
     name: Label
-    label: Text = "default"
+    label: LabelValue = "default"
+    """Stands on its runs as label `branch`."""
     path: FilePattern
     """`*` and `?` are any text within one folder: `ci/*.yaml`."""
 

@@ -5,7 +5,10 @@ A delivery happens once; the names of runs derive from its content, so that doin
 
 from nautes_domain.triggers.deployments import Refresh
 from nautes_domain.triggers.facts import Facts
+from nautes_domain.triggers.inputs import asks_for_dashboards, dashboards
 from nautes_domain.triggers.matching import Match, match, watches_paths
 from nautes_domain.triggers.runs import RunToStart, built_at
 
-__all__ = ["Facts", "Match", "Refresh", "RunToStart", "built_at", "match", "watches_paths"]
+__all__ = [
+    "Facts", "Match", "Refresh", "RunToStart", "asks_for_dashboards", "built_at", "dashboards", "match", "watches_paths",
+]  # fmt: skip

@@ -1,6 +1,7 @@
 """What a delivery does not say and the platform found out about it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,5 +15,7 @@ class Facts:
     """Why they are not known."""
     own_account: str = ""
     """The platform's own user on the code host."""
+    dashboards: Mapping[str, str] = field(default_factory=dict)
+    """Where the pipelines of each cluster are shown, if anybody asks."""
     message_skips: bool = False
     """The head commit's message asks for no pipeline, where the delivery could not tell."""

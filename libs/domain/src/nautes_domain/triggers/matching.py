@@ -45,7 +45,7 @@ def match(delivery: Delivery, catalog: ProductCatalog, repository: str, facts: F
         else:
             verdict = judge(source, delivery, facts, repository, pinned=bool(trigger.revision))
         if verdict.fires:
-            runs.append(run_of(delivery, catalog, runtime, trigger, repository, verdict))
+            runs.append(run_of(delivery, catalog, runtime, trigger, repository, verdict, facts))
         else:
             passed_over.append(
                 Considered(

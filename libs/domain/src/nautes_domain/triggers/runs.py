@@ -1,6 +1,8 @@
 """The run that a trigger asks for: its name, its place, and where its pipeline file is read."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from nautes_domain import names
 from nautes_domain import runs as marks
@@ -9,7 +11,12 @@ from nautes_domain.catalog import ProductCatalog
 from nautes_domain.effects import Considered
 from nautes_domain.events import Delivery
 from nautes_domain.manifests import PipelineTrigger, ProjectPipelineRuntime
+from nautes_domain.triggers import inputs
+from nautes_domain.triggers.facts import Facts
 from nautes_domain.triggers.verdicts import Verdict
+
+LABEL: Final = "branch"
+"""Under this label the original marks a run with the `label` of its pipeline (section 4.9, step 8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,17 @@ class RunToStart:
     """The commit to read it at; empty when `revision` must be resolved first."""
     revision: str
     considered: Considered
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Every variable that may be handed to it; see `inputs`."""
+    inputs: tuple[tuple[str, str], ...] = ()
+    """Pointer into the run, and the variable whose value is put there."""
+
+    @property
+    def filled(self) -> RunRequest:
+        """The request with the values of its inputs."""
+        return replace(
+            self.request, inputs={pointer: self.values.get(name, "") for pointer, name in self.inputs}
+        )
 
 
 def label(trigger: PipelineTrigger) -> str:
@@ -39,9 +57,10 @@ def run_of(
     trigger: PipelineTrigger,
     repository: str,
     verdict: Verdict,
+    facts: Facts,
 ) -> RunToStart:
     """Return the run for a trigger that fires. Its name derives from the content of the delivery and the trigger."""
-    pipeline = next(one for one in runtime.spec.pipelines if one.name == trigger.pipeline)
+    pipeline = inputs.pipeline_of(runtime, trigger)
     own = runtime.spec.pipeline_source == repository
     request = _request(delivery, catalog.product, runtime, trigger, own=own)
     return RunToStart(
@@ -60,6 +79,8 @@ def run_of(
             note=_notes(verdict, delivery, own=own),
             run=request.name,
         ),
+        values=inputs.variables(delivery, catalog, runtime, trigger, repository, facts),
+        inputs=inputs.chosen(trigger),
     )
 
 
@@ -75,7 +96,12 @@ def built_at(run: RunToStart, project_id: int, project: str, commit: str) -> Run
         marks.COMMIT: commit,
     }
     params = {**request.params, "revision": commit, "ref": ref}
-    return replace(run, commit=commit, request=replace(request, annotations=annotations, params=params))
+    return replace(
+        run,
+        commit=commit,
+        request=replace(request, annotations=annotations, params=params),
+        values={**run.values, inputs.COMMIT: commit, inputs.REF: ref},
+    )
 
 
 def _request(
@@ -98,6 +124,7 @@ def _request(
             marks.PRODUCT: product,
             marks.RUNTIME: runtime.name,
             marks.PIPELINE: trigger.pipeline,
+            LABEL: inputs.pipeline_of(runtime, trigger).label,
         },
         annotations={
             marks.CAUSE: delivery.id,

@@ -26,7 +26,7 @@ RULES: Final[tuple[Rule, ...]] = (
     layout.folders, layout.owners_of_folders, layout.owners, references.existence,
     repositories.repos, repositories.bindings, repositories.artifacts, environments.environments,
     deployments.deployments, deployments.duplicates, pipelines.sources, pipelines.rights, pipelines.uniqueness,
-    pipelines.inputs, pipelines.same_files, pipelines.additional, pipelines.hooks, calendars.calendars, calendars.revisions,
+    pipelines.inputs, pipelines.places, pipelines.same_files, pipelines.additional, pipelines.hooks, calendars.calendars, calendars.revisions,
     places.worker_types, places.namespaces, places.accounts, places.isolation,
     changes.fixed, changes.moved_environments, removals.removed,
 )  # fmt: skip

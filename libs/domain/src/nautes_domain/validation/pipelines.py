@@ -1,5 +1,6 @@
 """What stands in a pipeline runtime: rules L3, L5 to L9, L11, L13, A2. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -20,6 +21,8 @@ BUILT_IN: Final = frozenset({
     "PipelineDashBoardURL", "PipelineLabel",
 })  # fmt: skip
 """Variables of the platform (section 4.9 of the original, step 10)."""
+
+_PARAMETER: Final = re.compile(r"/spec/params/(0|[1-9][0-9]*)/value(/[^/]+)*")
 
 FROM_EVENT: Final = frozenset(
     {"ref", "commitID", "source_branch", "target_branch", "state", "labels", "title"}
@@ -115,6 +118,22 @@ def inputs(setting: Setting) -> Iterator[Violation]:
                         fix = f"write one of {', '.join(sorted(known))}"
                         message = f"there is no variable {name[:60]!r}"
                         yield runtime.violation((*path, field), "L8", message, fix)
+
+
+def places(setting: Setting) -> Iterator[Violation]:
+    """A11: what an event says becomes the value of a parameter and nothing else (security rule 10)."""
+    for runtime in setting.catalog.pipelines.values():
+        for index, trigger in enumerate(runtime.manifest.spec.pipeline_triggers):
+            for number, one in enumerate(trigger.inputs):
+                pointer = one.transmission_method.kustomization.path
+                said = one.source.from_event or one.source.built_in_var == "PipelineRevision"
+                if said and not _PARAMETER.fullmatch(pointer):
+                    at: Path = ("spec", "pipelineTriggers", index, "inputs", number)
+                    path = (*at, "transmissionMethod", "kustomization", "path")
+                    message = (
+                        f"{pointer[:60]} is no value of a parameter, and an event's words go nowhere else"
+                    )
+                    yield runtime.violation(path, "A11", message, "write `/spec/params/0/value`")
 
 
 def same_files(setting: Setting) -> Iterator[Violation]:
