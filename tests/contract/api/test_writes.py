@@ -2,6 +2,7 @@
 
 import copy
 
+import httpx
 import pytest
 
 from nautes_api_server import waiting
@@ -9,6 +10,8 @@ from nautes_api_server.kinds import KINDS
 from nautes_domain import drafts
 from nautes_domain.access import Level
 from nautes_domain.effects import Result
+from nautes_runtime.metrics import OTHER
+from nautes_runtime.observing import matched_route
 
 ENVIRONMENT = {"cluster": "run-east", "env_type": "stage"}
 TEST = "/products/orchard/environments/test"
@@ -346,3 +349,52 @@ async def test_a_code_host_that_is_away_lets_nobody_in(world):
     for path in ("/products/orchard", "/products", "/clusters"):
         answer = await world.call("GET", path)
         assert (answer.status_code, answer.json()["reason"]) == (503, "GITLAB_UNAVAILABLE")
+
+
+SECRET = "a-client-key-that-nobody-may-see"
+
+
+@pytest.mark.parametrize("more", [{}, {"usage": 7}, {"unknown": SECRET, "kubeconfig": [SECRET]}])
+async def test_a_kubeconfig_is_refused_and_told_to_nobody(world, more, capfd):
+    body = {
+        "api_server": "https://new.example.com:6443",
+        "cluster_type": "physical",
+        "usage": "host",
+        "kubeconfig": f"client-key-data: {SECRET}",
+        "components_list": {"gateway": {"name": "traefik", "namespace": "traefik"}},
+        **more,
+    }
+    answer = await world.call("POST", "/clusters/new", body, token="manager")
+    assert answer.status_code in {400, 422}
+    everything = (
+        answer.text,
+        str(answer.headers),
+        "".join(capfd.readouterr()),
+        *(one.model_dump_json() for one in world.news.told),
+    )
+    assert not [one for one in everything if SECRET in one]
+    if not more:
+        (violation,) = answer.json()["violations"]
+        assert (violation["rule"], violation["pointer"]) == ("C7", "/kubeconfig")
+
+
+async def test_a_request_is_never_part_of_a_callers_trace(world):
+    assert not world.app._native_telemetry.enabled()
+
+
+async def test_metrics_name_the_template_of_a_path_and_never_the_path(world):
+    scopes = []
+
+    async def noting(scope, receive, send):
+        await world.app(scope, receive, send)
+        scopes.append(scope)
+
+    transport = httpx.ASGITransport(noting)
+    headers = {"Authorization": "Bearer owner"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
+        await client.get("/api/v1/products/orchard/environments/test")
+        await client.get("/nothing/like/this")
+    assert [matched_route(scope) for scope in scopes] == [
+        "/api/v1/products/{product_name}/environments/{environmentName}",
+        OTHER,
+    ]

@@ -69,6 +69,10 @@ def application(parts: Parts) -> FastAPI:
         static_url="/q/static",
         responses=answers,
         redirect_slashes=False,
+        strict_content_type=False,  # the original's callers say nothing of it; rights never come from a browser's cookies
+        # Requests are traced by `Observed`, which begins a trace of its own (decision 17); FastAPI's would go on with
+        # the caller's, and its logs would repeat what was sent, credentials included.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.callers = parts.callers
 
