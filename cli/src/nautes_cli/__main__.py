@@ -3,6 +3,7 @@
 import typer
 
 from nautes_cli import inspect, local, trigger
+from nautes_cli.access import Access, accessing
 from nautes_cli.console import EXIT_CODES
 from nautes_cli.demo.command import demo
 from nautes_cli.lint import HELP, lint
@@ -28,7 +29,8 @@ app.add_typer(local.app, name="local")
 
 
 @app.callback()
-def nautes() -> None:
+@accessing
+def nautes(_: Access) -> None:
     """Declare in Git, see what a push will do, and what it did."""
 
 

@@ -1,98 +1,178 @@
-"""The platform's API as the commands use it: one place for addresses, tokens and errors."""
+"""The platform's API as the commands call it: requests, retries, errors. Where it is and as whom: `access`."""
 
+import json
+import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from time import sleep
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
+from nautes_cli.problems import ApiError, refused
 
-from nautes_cli.console import ExitCode, fail
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Answer", "Api", "ApiError", "Event"]
 
 TIMEOUT: Final = 10.0
-
-ApiOption = Annotated[
-    str,
-    typer.Option(
-        "--api", envvar="NAUTES_API", help="Address of the API; the laptop stack's if it is not given."
-    ),
-]
-TokenOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file",
-        envvar="NAUTES_TOKEN_FILE",
-        help="File with your token of the code host; the laptop stack's user dev if it is not given.",
-    ),
-]
-NameOption = Annotated[
-    str, typer.Option("--name", "-n", help="Which laptop stack, if no API address is given.")
-]
-
-
-class ApiError(Exception):
-    """The API refused, or could not be reached; the message is for people."""
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
+TRIES: Final = 4
+LONGEST_PAUSE: Final = 10.0
+"""Seconds between two tries, whatever `Retry-After` says."""
+PAGE: Final = 500
+"""Entities that are asked for at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
-    """A connected API."""
+class Answer:
+    """A successful answer: its JSON, and the headers in lower case."""
 
-    url: str
-    token: str = field(repr=False)
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event: its name and its JSON."""
+
+    id: str
+    name: str
+    data: Any
+
+
+class Api:
+    """A connected API. `product` is the one that is meant where none is named."""
+
+    def __init__(self, url: str, token: str, ca_file: Path | None = None, product: str = "") -> None:
+        self.url = url.rstrip("/")
+        self.product = product
+        self._token = token
+        self._ca_file = ca_file
+        self._client: httpx.Client | None = None
 
     def get(self, path: str, **query: str) -> Any:
-        """Return the JSON of a GET. Raises ApiError with the API's own words."""
+        """Return the JSON of a GET below `/api/v1`. Raises ApiError with the API's own words."""
+        return self.call("GET", path, query=query).body
+
+    def items(self, path: str, **query: str) -> list[Mapping[str, Any]]:
+        """Return every entity of a listing, page by page."""
+        found: list[Mapping[str, Any]] = []
+        token = ""
+        while True:
+            page = {"page_size": str(PAGE), "page_token": token} if token else {"page_size": str(PAGE)}
+            body = self.get(path, **query, **page)
+            found.extend(body.get("items") or ())
+            token = str(body.get("next_page_token") or "")
+            if not token:
+                return found
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Answer:
+        """Send a request; raise ApiError for everything that is not a success.
+
+        Saves and deletions may be sent again: they say how things should be, not what to add. An answer of 429
+        or 503 is waited for as it asks.
+        """
         import httpx  # noqa: PLC0415 - only commands that call the API pay for it
 
-        headers = {"Authorization": f"Bearer {self.token}"}
+        for left in reversed(range(TRIES)):
+            try:
+                answer = self._connected().request(
+                    method, f"/api/v1{path}", params=query, json=body, headers=headers, timeout=timeout
+                )
+            except httpx.TimeoutException:
+                raise ApiError(f"{self.url} did not answer within {timeout:.0f} s", timed_out=True) from None
+            except httpx.HTTPError as error:
+                raise ApiError(f"{self.url} does not answer: {error}") from None
+            if answer.is_success:
+                return Answer(answer.status_code, _json(answer), dict(answer.headers))
+            if answer.status_code not in {429, 503} or not left:
+                break
+            sleep(_pause(answer))
+        raise refused(answer.status_code, _json(answer))
+
+    def events(self, path: str, **query: str) -> Iterator[Event]:
+        """Yield server-sent events until the server ends the stream. Raises ApiError."""
+        import httpx  # noqa: PLC0415
+
+        limits = httpx.Timeout(TIMEOUT, read=None)
+        headers = {"Accept": "text/event-stream"}
         try:
-            answer = httpx.get(
-                f"{self.url.rstrip('/')}/api/v1{path}", params=query, headers=headers, timeout=TIMEOUT
-            )
+            with self._connected().stream(
+                "GET", f"/api/v1{path}", params=query, headers=headers, timeout=limits
+            ) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise refused(answer.status_code, _json(answer))
+                yield from read_events(answer.iter_lines())
         except httpx.HTTPError as error:
             raise ApiError(f"{self.url} does not answer: {error}") from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _connected(self) -> "httpx.Client":
+        import httpx  # noqa: PLC0415
+
+        if self._client is None:
+            self._client = httpx.Client(
+                base_url=self.url,
+                headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
+                verify=self._trusted(),
+                follow_redirects=False,  # the token goes to the address that was given, and to no other
+            )
+        return self._client
+
+    def _trusted(self) -> ssl.SSLContext | bool:
+        if self._ca_file is None:
+            return True
         try:
-            body = answer.json()
-        except ValueError:
-            body = {}
-        if answer.is_success:
-            return body
-        words = body.get("detail") if isinstance(body, Mapping) else None
-        raise ApiError(str(words or f"the API answered {answer.status_code}"), answer.status_code)
+            context = ssl.create_default_context()
+            context.load_verify_locations(self._ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ApiError(f"{self._ca_file} holds no certificates that can be read: {error}") from None
+        return context
 
 
-def connect(api: str, token_file: Path | None, name: str) -> Api:
-    """Return the API that was asked for; ends the command if there is none."""
-    if api:
-        if token_file is None:
-            fail("give --token-file with --api", ExitCode.USAGE)
-        return Api(api, _token(token_file))
-    from nautes_localstack.stack import NotRunningError, default_state, load  # noqa: PLC0415
+def read_events(lines: Iterator[str]) -> Iterator[Event]:
+    """Yield the events of a stream of lines (HTML standard, section 9.2.6); what is no JSON is left out."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
+            continue
+        if "data" in fields:
+            try:
+                data = json.loads(fields["data"])
+            except ValueError:
+                data = None
+            if data is not None:
+                yield Event(fields.get("id", ""), fields.get("event", "message"), data)
+        fields = {}
 
+
+def _json(answer: "httpx.Response") -> Any:
     try:
-        described = load(default_state(name))
-    except NotRunningError as error:
-        fail(f"{error}; start it with `nautes local up`, or give --api", ExitCode.NOT_RUNNING)
-    return Api(described.api_url, _token(token_file or described.tokens["dev"]))
+        return answer.json()
+    except ValueError:
+        return None
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """End the command with the API's words instead of a stack trace."""
-    try:
-        yield
-    except ApiError as error:
-        fail(str(error))
-
-
-def _token(file: Path) -> str:
-    try:
-        return file.read_text().strip()
-    except OSError as error:
-        fail(f"{file}: {error.strerror}", ExitCode.USAGE)
+def _pause(answer: "httpx.Response") -> float:
+    """Return the seconds that an answer asks to wait for."""
+    asked = answer.headers.get("retry-after", "")
+    return min(float(asked), LONGEST_PAUSE) if asked.isdigit() else 1.0

@@ -22,20 +22,46 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     NOT_RUNNING = 3
+    DIFFERENT = 4
+    NOT_SIGNED_IN = 5
+    TIMED_OUT = 6
 
 
-EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running."
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 not running or not reachable, "
+    "4 there are differences (where a command is asked for them), 5 not signed in, 6 not done in time."
+)
 
 
 class Output(StrEnum):
-    """How results are shown."""
+    """How reports are shown."""
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
+
+
+class ObjectOutput(StrEnum):
+    """How entities are shown."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
 
 
 OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="How to show the result.", case_sensitive=False)
+]
+ObjectOutputOption = Annotated[
+    ObjectOutput,
+    typer.Option(
+        "--output",
+        "-o",
+        help="`name` writes kind/name, one a line, for other programs.",
+        case_sensitive=False,
+    ),
 ]
 
 
@@ -53,6 +79,17 @@ def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
 def show_json(value: Any) -> None:
     """Write one JSON document to standard output."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_document(value: Any, output: Output | ObjectOutput) -> bool:
+    """Write a value as JSON or YAML if that is what was asked for; say whether it was."""
+    if output == Output.JSON:
+        show_json(value)
+    elif output == Output.YAML:
+        import yaml  # noqa: PLC0415 - only who asks for YAML pays for it
+
+        typer.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), nl=False)
+    return output in {Output.JSON, Output.YAML}
 
 
 def show_table(

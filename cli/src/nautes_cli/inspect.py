@@ -5,46 +5,40 @@ from typing import Annotated, Any
 
 import typer
 
-from nautes_cli.client import Api, ApiOption, NameOption, TokenOption, connect, explained
-from nautes_cli.console import Output, OutputOption, fail, say, show_json, show_table
+from nautes_cli.access import connected
+from nautes_cli.client import Api
+from nautes_cli.console import Output, OutputOption, fail, say, show_document, show_table
 
 
+@connected
 def status(
+    api: Api,
     product: Annotated[
         str, typer.Argument(help="A product; everything that you may see if it is left out.")
     ] = "",
     *,
-    api: ApiOption = "",
-    token_file: TokenOption = None,
-    name: NameOption = "local",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show how far declarations are applied, per service, with every violation. Ends with 1 if any was refused."""
-    with explained():
-        found = statuses(connect(api, token_file, name), product)
-    if output is Output.JSON:
-        show_json(found)
-    else:
+    found = statuses(api, product)
+    if not show_document(found, output):
         _show_status(found)
     if any(scope["result"] == "rejected" for scope in found):
         raise typer.Exit(1)
 
 
+@connected
 def trace(
+    api: Api,
     push: Annotated[str, typer.Argument(help="A commit (or its beginning), or the id of a delivery.")],
     *,
-    api: ApiOption = "",
-    token_file: TokenOption = None,
-    name: NameOption = "local",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what a push led to: deliveries, decisions with their reasons, effects with their durations."""
-    with explained():
-        found = traces(connect(api, token_file, name), push)
+    found = traces(api, push)
     if not found:
         fail(f"nothing is known of {push!r}")
-    if output is Output.JSON:
-        show_json(found)
+    if show_document(found, output):
         return
     for one in found:
         show_trace(one)

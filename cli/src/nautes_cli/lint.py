@@ -1,20 +1,19 @@
 """`nautes lint`: judge manifests before they are pushed, by the platform's own rules. Offline; changes nothing."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nautes_cli.console import ExitCode, Output, OutputOption, fail, say, show_json, show_table
+from nautes_cli import files
+from nautes_cli.console import ExitCode, Output, OutputOption, fail, say, show_document, show_table
 
 if TYPE_CHECKING:
     from nautes_domain.bundle import Bundle, Judged
     from nautes_domain.failures import Violation
 
-SUFFIXES: Final = (".yaml", ".yml")
 HELP: Final = "Exit codes: 0 everything is valid (there may be warnings), 1 something is not, 2 wrong usage."
 
 
@@ -56,9 +55,7 @@ def lint(
     only = named if all(path.is_file() for path in chosen) and not without else frozenset()
     violations = [*refused, *_all(judged, "violations", only)]
     count = sum(1 for _ in found.entities())
-    if output is Output.JSON:
-        show_json(_document(judged, violations, _all(judged, "warnings", only), count))
-    else:
+    if not show_document(_document(judged, violations, _all(judged, "warnings", only), count), output):
         _show(violations, _all(judged, "warnings", only))
         say(
             f"{count} entities, {len(violations)} violations" if violations else f"{count} entities are valid"
@@ -73,21 +70,19 @@ def collect(paths: Iterable[Path]) -> "tuple[Mapping[str, bytes], list[Violation
     A file that lies in a repository brings that repository along: only there is known what it refers to.
     """
     from nautes_domain.bundle import root_of  # noqa: PLC0415
-    from nautes_domain.failures import Violation  # noqa: PLC0415
 
-    files: dict[str, bytes] = {}
+    found: dict[str, bytes] = {}
     refused: list[Violation] = []
     for given in paths:
         root = root_of(given.as_posix()) if given.is_file() else None
         folder = Path(root) if root is not None and _is_repository(Path(root)) else given
-        for path in _below(folder) if folder.is_dir() else [given]:
+        for path in files.below(folder) if folder.is_dir() else [given]:
             name = path.as_posix()
             if path.is_symlink():
-                fix = "put the file itself here"
-                refused.append(Violation(name, 1, "file", "", "", "symlink", "links are not followed", fix))
+                refused.append(files.link(name))
             else:
-                files[name] = _content(path)
-    return files, refused
+                found[name] = files.content(path)
+    return found, refused
 
 
 def _is_repository(folder: Path) -> bool:
@@ -96,20 +91,6 @@ def _is_repository(folder: Path) -> bool:
 
     signs = (folder / ".git", folder / "production", folder / "nautes" / "overlays")
     return folder.resolve().name == CONFIG_PROJECT or any(sign.exists() for sign in signs)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
-        yield from (Path(parent) / name for name in sorted(names) if name.endswith(SUFFIXES))
-
-
-def _content(path: Path) -> bytes:
-    """Return a file's content, no more of it than is needed to refuse it for its size."""
-    from nautes_domain.source import MAX_BYTES  # noqa: PLC0415
-
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
 
 
 def _deleted(found: "Bundle", entity: str) -> "Bundle":

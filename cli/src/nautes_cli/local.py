@@ -15,7 +15,7 @@ from nautes_cli.console import (
     console,
     fail,
     say,
-    show_json,
+    show_document,
     show_table,
 )
 
@@ -104,9 +104,7 @@ def up(  # noqa: PLR0913 - each option is a parameter
         )
     except StackError as error:
         fail(str(error))
-    if output is Output.JSON:
-        show_json(described.model_dump(mode="json"))
-    else:
+    if not show_document(described.model_dump(mode="json"), output):
         _show_addresses(described)
     if foreground:
         _stay(stack)
@@ -131,9 +129,7 @@ def status(
         found = _stack(name, state).status()
     except NotRunningError as error:
         fail(str(error), ExitCode.NOT_RUNNING)
-    if output is Output.JSON:
-        show_json(found.model_dump(mode="json"))
-    else:
+    if not show_document(found.model_dump(mode="json"), output):
         _show_status(found)
     if not found.healthy:
         raise typer.Exit(ExitCode.FAILED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nautes_cli.console import EXIT_CODES, Output, OutputOption, fail, say, show_json, show_table
+from nautes_cli.console import EXIT_CODES, Output, OutputOption, fail, say, show_document, show_table
 
 if TYPE_CHECKING:
     from nautes_domain.catalog import ProductCatalog
@@ -54,9 +54,8 @@ def try_out(
     if changed:
         facts = Facts(changed=tuple(changed))
     considered = match(delivery, catalog, name, facts).considered
-    if output is Output.JSON:
-        show_json([one.model_dump(exclude={"result", "message"}) for one in considered])
-    else:
+    rows = [one.model_dump(mode="json", exclude={"result", "message"}) for one in considered]
+    if not show_document(rows, output):
         _show(considered)
 
 
