@@ -2,8 +2,9 @@
 
 import typer
 
-from nautes_cli import inspect, local, trigger
+from nautes_cli import apply, context, get, inspect, local, login, plan, trigger
 from nautes_cli.access import Access, accessing
+from nautes_cli.completion import completion
 from nautes_cli.console import EXIT_CODES
 from nautes_cli.demo.command import demo
 from nautes_cli.lint import HELP, lint
@@ -14,16 +15,31 @@ app = typer.Typer(
     help="Declare in Git, see what a push will do, and what it did.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,  # they may hold secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 # Groups and commands, in the order of `nautes --help`. A module imports what is slow inside its commands.
+for command in (
+    login.login,
+    login.logout,
+    apply.apply,
+    apply.remove,
+    plan.plan,
+    plan.diff,
+    get.get,
+    get.delete,
+    get.history,
+):
+    app.command(epilog=EXIT_CODES)(command)
 app.command(epilog=EXIT_CODES)(inspect.status)
 app.command(epilog=EXIT_CODES)(inspect.trace)
 app.command(epilog=HELP)(lint)
 app.command(epilog=EXIT_CODES)(schema)
 app.command(epilog=EXIT_CODES)(demo)
+app.command(epilog=EXIT_CODES)(completion)
+app.add_typer(context.app, name="context")
 app.add_typer(trigger.app, name="trigger")
 app.add_typer(local.app, name="local")
 

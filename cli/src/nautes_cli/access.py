@@ -83,7 +83,12 @@ ContextOption = Annotated[
 StackOption = Annotated[
     str,
     typer.Option(
-        "--name", "-n", help="Talk to this laptop stack.", rich_help_panel=_PANEL, show_default=False
+        "--stack",
+        "--name",
+        "-n",
+        help="Talk to this laptop stack.",
+        rich_help_panel=_PANEL,
+        show_default=False,
     ),
 ]
 ConfigOption = Annotated[
@@ -117,7 +122,7 @@ class Access:
     token_file: Path | None = None
     ca_file: Path | None = None
     context: str = ""
-    name: str = ""
+    stack: str = ""
     config: Path | None = None
 
     def over(self, outer: "Access") -> "Access":
@@ -132,7 +137,7 @@ _OPTIONS: Final[Mapping[str, Any]] = {
     "token_file": TokenFileOption,
     "ca_file": CaFileOption,
     "context": ContextOption,
-    "name": StackOption,
+    "stack": StackOption,
     "config": ConfigOption,
 }
 
@@ -217,7 +222,7 @@ def connect(access: Access) -> Api:
 
 def _chosen(access: Access, config: "Config") -> "tuple[str, Context] | None":
     """Return the context in use, None where a laptop stack is asked for by name or there is no context."""
-    if access.name and not access.context:
+    if access.stack and not access.context:
         return None
     name = access.context or config.current
     if not name:
@@ -259,7 +264,7 @@ def _laptop(access: Access) -> Api:
     from nautes_localstack.stack import NotRunningError, default_state, load  # noqa: PLC0415
 
     try:
-        described = load(default_state(access.name or "local"))
+        described = load(default_state(access.stack or "local"))
     except NotRunningError as error:
         fail(
             f"{error}; start it with `nautes local up`, or sign in with `nautes login`", ExitCode.NOT_RUNNING

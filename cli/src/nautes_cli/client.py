@@ -56,15 +56,15 @@ class Api:
         return self.call("GET", path, query=query).body
 
     def items(self, path: str, **query: str) -> list[Mapping[str, Any]]:
-        """Return every entity of a listing, page by page."""
+        """Return every entity of a listing, page by page: `next` of one page is `after` of the following."""
         found: list[Mapping[str, Any]] = []
-        token = ""
+        after = ""
         while True:
-            page = {"page_size": str(PAGE), "page_token": token} if token else {"page_size": str(PAGE)}
+            page = {"limit": str(PAGE), **({"after": after} if after else {})}
             body = self.get(path, **query, **page)
             found.extend(body.get("items") or ())
-            token = str(body.get("next_page_token") or "")
-            if not token:
+            after = str(body.get("next") or "")
+            if not after:
                 return found
 
     def call(

@@ -158,6 +158,53 @@ def logs(
 
 
 @app.command(epilog=EXIT_CODES)
+def address(
+    part: Annotated[str, typer.Argument(help="A cluster, or: api, code-host, hooks, secret-store, bus.")],
+    *,
+    name: NameOption = "local",
+    state: StateOption = None,
+) -> None:
+    """Write the address of a cluster or of another part, for scripts: `$(nautes local address build-east)`."""
+    described = _described(name, state)
+    addresses = {cluster: it.url for cluster, it in described.clusters.items()} | {
+        "api": described.api_url,
+        "code-host": described.gitlab_url,
+        "hooks": described.gateway_url,
+        "secret-store": described.vault_address,
+        "bus": described.nats_url,
+    }
+    if part not in addresses:
+        fail(f"there is no part {part!r}; there are {', '.join(addresses)}", ExitCode.USAGE)
+    typer.echo(addresses[part])
+
+
+@app.command(epilog=EXIT_CODES)
+def file(
+    what: Annotated[
+        str, typer.Argument(metavar="CLUSTER|USER", help="A cluster, or a user of the code host such as dev.")
+    ],
+    *,
+    name: NameOption = "local",
+    state: StateOption = None,
+) -> None:
+    """Write where a cluster's kubeconfig or a user's token lies, for scripts."""
+    described = _described(name, state)
+    paths = {cluster: it.kubeconfig for cluster, it in described.clusters.items()} | described.tokens
+    if what not in paths:
+        fail(f"there is no cluster and no user {what!r}; there are {', '.join(paths)}", ExitCode.USAGE)
+    typer.echo(paths[what])
+
+
+def _described(name: str, state: Path | None) -> "StackDescription":
+    from nautes_localstack.stack import NotRunningError  # noqa: PLC0415
+
+    try:
+        return _stack(name, state).load()
+    except NotRunningError as error:
+        fail(str(error), ExitCode.NOT_RUNNING)
+
+
+@app.command(epilog=EXIT_CODES)
 def reset(
     *,
     name: NameOption = "local",

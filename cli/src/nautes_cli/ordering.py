@@ -4,7 +4,7 @@ The seed's order: clusters, product, environment, project, code repository, auth
 deployment runtime. Removal is exactly the reverse: what needs something goes before it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nautes_cli.entries import Entry
 
@@ -20,6 +20,21 @@ def to_apply(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 def to_remove(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Return exactly the reverse of `to_apply`."""
     return to_apply(entries)[::-1]
+
+
+def to_await(ordered: Sequence[Entry]) -> frozenset[tuple[str, str, str]]:
+    """Return the keys of entries after which the platform must have caught up before the next one can be judged.
+
+    Products are judged by what the tenant declares, and the other way round: the last entry of a repository is
+    waited for if entries of the other level follow it.
+    """
+    found = set()
+    for at, entry in enumerate(ordered):
+        rest = ordered[at + 1 :]
+        last = all(other.product != entry.product for other in rest)
+        if last and any(bool(other.product) != bool(entry.product) for other in rest):
+            found.add(entry.key)
+    return frozenset(found)
 
 
 def _rests_on_a_host(entry: Entry) -> bool:

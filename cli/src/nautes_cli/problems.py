@@ -51,23 +51,23 @@ class ApiError(Exception):
 
     @property
     def code(self) -> str:
-        """A stable word for machines; the original's `reason` where there is no other."""
-        return str(self.problem.get("code") or self.problem.get("reason") or self.status or "unreachable")
+        """A stable word for machines: the original's `reason`."""
+        return str(self.problem.get("reason") or self.status or "unreachable")
 
     @property
     def violations(self) -> tuple[Mapping[str, Any], ...]:
         """Every broken rule that the answer names."""
-        found = self.problem.get("violations") or self.problem.get("errors") or ()
-        listed = found if isinstance(found, list | tuple) else ()
-        return tuple(one for one in listed if isinstance(one, Mapping))
+        listed = self.problem.get("violations")
+        return tuple(one for one in listed if isinstance(one, Mapping)) if isinstance(listed, list) else ()
 
     def lines(self) -> Iterator[str]:
         """Yield what went wrong, every violation, and what to do next."""
         yield str(self)
         for violation in self.violations:
             yield f"  {violation_line(violation)}"
-        if self.status in _NEXT and not self.violations:
-            yield f"Next: {_NEXT[self.status]}"
+        advice = str(self.problem.get("next_step") or _NEXT.get(self.status, ""))
+        if advice and not self.violations and advice not in str(self):
+            yield f"Next: {advice}"
 
 
 def refused(status: int, body: Any) -> ApiError:
