@@ -19,7 +19,7 @@ from nautes_cli.changing import (
 )
 from nautes_cli.client import Api
 from nautes_cli.console import ExitCode, ObjectOutput, ObjectOutputOption, fail, say
-from nautes_cli.ordering import to_apply, to_await, to_remove
+from nautes_cli.ordering import to_apply, to_remove
 from nautes_cli.planning import planning
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def apply(  # noqa: PLR0913 - each option is a parameter
     """
     entries = to_apply(batch_of(file, product or api.product, kubeconfig).entries)
     asked = Asked(insecure=insecure, dry_run=dry_run, wait=wait, timeout=timeout)
-    act = changing.saving(api, asked, to_await(entries))
+    act = changing.saving(api, asked, entries)
     act = planning(act) if dry_run else act
     changing.carry_out(entries, act, go_on=continue_on_error or dry_run, output=output)
 
@@ -89,7 +89,7 @@ def remove(  # noqa: PLR0913 - each option is a parameter
     """
     entries = to_remove(batch_of(file, product or api.product, None).entries)
     asked = Asked(insecure=insecure, dry_run=dry_run, wait=wait, timeout=timeout)
-    act = changing.removing(api, asked, to_await(entries))
+    act = changing.removing(api, asked, entries)
     changing.carry_out(entries, act, go_on=continue_on_error, output=output)
 
 

@@ -82,7 +82,9 @@ def run(entries: Iterable[Entry], act: Callable[[Entry], Outcome], *, go_on: boo
             continue
         outcome = act(entry)
         yield outcome
-        if outcome.result not in BAD:
+        if (
+            outcome.result not in BAD or outcome.result is Result.LATE
+        ):  # it is saved: what follows may help it
             continue
         if not go_on or (outcome.error is not None and outcome.error.status in {0, 401}):
             stopped = entry.entity

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
+from enum import Enum
 from time import monotonic
 from typing import Annotated, Any, Final
 
@@ -13,7 +14,8 @@ from nautes_cli import applying
 from nautes_cli.applying import Outcome, Result
 from nautes_cli.client import Api
 from nautes_cli.console import ExitCode, ObjectOutput, console, say, show_document
-from nautes_cli.entries import Entry
+from nautes_cli.entries import Entry, Key
+from nautes_cli.ordering import last_of_each, to_await
 from nautes_cli.problems import ApiError, violation_line
 
 INTERRUPTED: Final = 130
@@ -32,10 +34,13 @@ InsecureOption = Annotated[
     ),
 ]
 WaitOption = Annotated[
-    bool, typer.Option("--wait", help="Wait for each entity until the systems are as declared.")
+    bool, typer.Option("--wait", help="Return when the systems are as declared, or not in time.")
 ]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", min=1, help="Seconds to wait for each entity.", metavar="SECONDS")
+    float,
+    typer.Option(
+        "--timeout", min=1, help="Seconds to wait for what each repository declares.", metavar="SECONDS"
+    ),
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Ask for the plan of each change, and change nothing.")
@@ -43,9 +48,6 @@ DryRunOption = Annotated[
 ContinueOption = Annotated[
     bool, typer.Option("--continue-on-error", help="Go on after a failure, with what does not depend on it.")
 ]
-
-Key = tuple[str, str, str]
-"""`Entry.key`."""
 
 _COLOURS: Final = {Result.REFUSED: "red", Result.FAILED: "red", Result.SKIPPED: "yellow"}
 
@@ -68,23 +70,42 @@ class Asked:
         return {**query, "wait": f"{self.timeout:g}"} if wait and not self.dry_run else query
 
 
-def saving(api: Api, asked: Asked, awaited: AbstractSet[Key] = frozenset()) -> Callable[[Entry], Outcome]:
-    """Return what saves an entity; after those in `awaited` it waits until the platform has caught up."""
-    return lambda entry: _ask(api, "POST", entry, asked, entry.key in awaited)
+def saving(api: Api, asked: Asked, ordered: Sequence[Entry]) -> Callable[[Entry], Outcome]:
+    """Return what saves the entries of a batch, which are asked about in this order."""
+    catching_up, ends = to_await(ordered), last_of_each(ordered)
+    return lambda entry: _ask(api, "POST", entry, asked, _Waiting.of(entry.key, asked, catching_up, ends))
 
 
 def removing(
-    api: Api, asked: Asked, awaited: AbstractSet[Key] = frozenset(), *, absent_is_fine: bool = True
+    api: Api, asked: Asked, ordered: Sequence[Entry], *, absent_is_fine: bool = True
 ) -> Callable[[Entry], Outcome]:
-    """Return what removes an entity; one that is not there may be as it should be."""
+    """Return what removes the entries of a batch; one that is not there may be as it should be."""
+    catching_up, ends = to_await(ordered), last_of_each(ordered)
 
     def remove(entry: Entry) -> Outcome:
-        outcome = _ask(api, "DELETE", entry, asked, entry.key in awaited)
+        waiting = _Waiting.of(entry.key, asked, catching_up, ends)
+        outcome = _ask(api, "DELETE", entry, asked, waiting)
         if absent_is_fine and outcome.error is not None and outcome.error.status == 404:
             return dataclasses.replace(outcome, result=Result.ABSENT, error=None)
         return outcome
 
     return remove
+
+
+class _Waiting(Enum):
+    """How long an answer about one entity is waited for."""
+
+    NO = 0
+    CATCHING_UP = 1
+    """Until what follows can be judged. Whether it then is as declared, nobody asked."""
+    SETTLED = 2
+    """Until all of its repository is as declared."""
+
+    @classmethod
+    def of(cls, key: Key, asked: Asked, catching_up: AbstractSet[Key], ends: AbstractSet[Key]) -> "_Waiting":
+        if asked.wait and key in ends:
+            return cls.SETTLED
+        return cls.CATCHING_UP if key in catching_up else cls.NO
 
 
 def carry_out(
@@ -126,9 +147,9 @@ def exit_code(outcomes: Sequence[Outcome]) -> ExitCode:
     return ExitCode.TIMED_OUT if first.result is Result.LATE else ExitCode.FAILED
 
 
-def _ask(api: Api, method: str, entry: Entry, asked: Asked, awaited: bool) -> Outcome:  # noqa: FBT001
+def _ask(api: Api, method: str, entry: Entry, asked: Asked, waiting: _Waiting) -> Outcome:
     began = monotonic()
-    wait = asked.wait or awaited
+    wait = waiting is not _Waiting.NO
     try:
         answer = api.call(
             method,
@@ -142,19 +163,20 @@ def _ask(api: Api, method: str, entry: Entry, asked: Asked, awaited: bool) -> Ou
         return dataclasses.replace(applying.failed(entry, error), seconds=monotonic() - began)
     value: Mapping[str, Any] = answer.body if isinstance(answer.body, Mapping) else {}
     done = Result.SAVED if method == "POST" else Result.REMOVED
-    result = Result.PLANNED if asked.dry_run else _became(value, done, asked.wait)
+    planned = Result.UNCHANGED if value.get("result") == "unchanged" else Result.PLANNED
+    result = planned if asked.dry_run else _became(value, done, waiting)
     return Outcome(entry, result, str(value.get("message") or ""), None, value, monotonic() - began)
 
 
-def _became(value: Mapping[str, Any], done: Result, wait: bool) -> Result:  # noqa: FBT001
-    """Return what an answer says became of it (`result`, which is ours; the original has `message` alone).
+def _became(value: Mapping[str, Any], done: Result, waiting: _Waiting) -> Result:
+    """Return what an answer says became of it (`result` and `commit`, which are ours; the original has neither).
 
     How reconciling ended counts only if somebody asked to wait for it: it may be about other declarations.
     """
-    if value.get("result") == "unchanged":
-        return Result.UNCHANGED
     ended = {"waiting": Result.LATE, "refused": Result.REFUSED}
-    return ended.get(str(value.get("result")), done) if wait else done
+    if waiting is _Waiting.SETTLED and value.get("result") in ended:
+        return ended[str(value["result"])]
+    return Result.UNCHANGED if value.get("commit") == "" else done
 
 
 def _tell(outcome: Outcome, width: int, output: ObjectOutput) -> None:
@@ -170,6 +192,9 @@ def _tell(outcome: Outcome, width: int, output: ObjectOutput) -> None:
     typer.secho(line, fg=_COLOURS.get(outcome.result), err=to_errors)
     for violation in outcome.error.violations if outcome.error else ():
         say(f"    {violation_line(violation)}")
+    if outcome.result in {Result.LATE, Result.REFUSED}:
+        for reason in unsettled(outcome.answer):
+            say(f"    {reason}")
     if outcome.result is Result.PLANNED:
         for action in planned_actions(outcome.answer):
             typer.echo(f"    {action}", err=to_errors)
@@ -181,6 +206,16 @@ def planned_actions(answer: Mapping[str, Any]) -> Sequence[str]:
         f"{one.get('verb')} {one.get('object')}, since {one.get('because')}"
         for one in answer.get("plan") or ()
         if isinstance(one, Mapping)
+    ]
+
+
+def unsettled(answer: Mapping[str, Any]) -> Sequence[str]:
+    """Return which services of a scope are not done, and why: what an answer's `state` says after waiting."""
+    state = answer.get("state") or {}
+    return [
+        f"{state.get('scope')}, {one.get('service')}: {one.get('result')}: {one.get('message')}"
+        for one in state.get("services", ())
+        if one.get("result") not in {"done", "already"}
     ]
 
 

@@ -19,6 +19,8 @@ TIMEOUT: Final = 10.0
 TRIES: Final = 4
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two tries, whatever `Retry-After` says."""
+SILENCE: Final = 60.0
+"""Seconds after which a stream that says nothing, not even that it is there, is taken for dead."""
 PAGE: Final = 500
 """Entities that are asked for at once."""
 
@@ -104,7 +106,7 @@ class Api:
         """Yield server-sent events until the server ends the stream. Raises ApiError."""
         import httpx  # noqa: PLC0415
 
-        limits = httpx.Timeout(TIMEOUT, read=None)
+        limits = httpx.Timeout(TIMEOUT, read=SILENCE)
         headers = {"Accept": "text/event-stream"}
         try:
             with self._connected().stream(

@@ -6,6 +6,9 @@ from typing import Any
 
 from nautes_cli.kinds import Kind
 
+Key = tuple[str, str, str]
+"""What tells an entry from all others: kind, product, name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -31,6 +34,6 @@ class Entry:
         return self.kind.path(self.product, self.name)
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """What tells it from all others."""
         return (self.kind.name, self.product, self.name)

@@ -111,7 +111,7 @@ def delete(  # noqa: PLR0913 - each option is a parameter
         say("nothing is deleted")
         return
     asked = Asked(insecure=insecure, dry_run=dry_run, wait=wait, timeout=timeout, if_match=if_match)
-    act = changing.removing(api, asked, absent_is_fine=False)
+    act = changing.removing(api, asked, entries, absent_is_fine=False)
     changing.carry_out(entries, act, go_on=continue_on_error, output=output)
 
 

@@ -63,7 +63,7 @@ def _planned(
 ) -> Sequence[Outcome]:
     """Return the plan of every entry; ends the command if one would be refused."""
     entries = to_apply(batch_of(file, product or api.product, None).entries)
-    act = planning(changing.saving(api, Asked(insecure=insecure, dry_run=True)))
+    act = planning(changing.saving(api, Asked(insecure=insecure, dry_run=True), entries))
     if output is not None:
         return changing.carry_out(entries, act, go_on=True, output=output)
     done = list(applying.run(entries, act, go_on=True))

@@ -1,7 +1,7 @@
 """One entity after the other: what is told, what is skipped, how it ends."""
 
 from nautes_cli.applying import Outcome, Result, failed, run, summary
-from nautes_cli.changing import exit_code
+from nautes_cli.changing import exit_code, unsettled
 from nautes_cli.console import ExitCode
 from nautes_cli.entries import Entry
 from nautes_cli.kinds import KINDS
@@ -143,3 +143,19 @@ def test_an_api_error_without_an_answer_says_so():
     error = ApiError("http://x does not answer")
     assert (error.code, error.exit_code) == ("unreachable", ExitCode.NOT_RUNNING)
     assert ApiError("late", timed_out=True).exit_code is ExitCode.TIMED_OUT
+
+
+def test_what_is_saved_and_not_done_in_time_stops_nothing():
+    def act(entry):
+        return Outcome(entry, Result.LATE if entry is PRODUCT else Result.SAVED)
+
+    assert results(run([PRODUCT, ENVIRONMENT], act, go_on=False)) == ["waiting", "saved"]
+
+
+def test_what_is_not_settled_is_told_with_the_service_and_its_reason():
+    services = [
+        {"service": "a", "result": "done", "message": ""},
+        {"service": "b", "result": "blocked", "message": "no"},
+    ]
+    assert unsettled({"state": {"scope": "product_x", "services": services}}) == ["product_x, b: blocked: no"]
+    assert unsettled({"state": None}) == []

@@ -5,10 +5,11 @@ import json
 import pytest
 import yaml
 
-from nautes_cli.client import read_events
+from nautes_cli.client import Event, read_events
 from nautes_cli.console import ObjectOutput
 from nautes_cli.kinds import KINDS
 from nautes_cli.listing import cell, show_entities
+from nautes_cli.watch import News, line
 
 KIND = KINDS["DeploymentRuntime"]
 FOUND = {
@@ -64,3 +65,34 @@ def test_server_sent_events_are_read_by_the_standard():
     )
     (event,) = read_events(stream)
     assert (event.id, event.name, event.data) == ("7", "status", {"a": 1})
+
+
+def told(news, name, kind, thing=None):
+    return news.of(Event("", name, {"kind": kind, "name": "x", "object": thing}))
+
+
+def test_what_was_told_before_a_break_is_not_told_again():
+    news = News()
+    news.begin()
+    assert told(news, "added", "Environment", {"a": 1}) == "added"
+    assert told(news, "modified", "Environment", {"a": 2}) == "modified"
+    news.begin()
+    assert told(news, "added", "Environment", {"a": 2}) == ""
+    assert told(news, "added", "Project", {"a": 2}) == "added"
+    assert told(news, "deleted", "Project") == "deleted"
+    assert told(news, "deleted", "Project") == ""
+    assert news.of(Event("", "end", {})) == ""
+    news.begin()
+    assert told(news, "added", "Environment", {"a": 3}) == "modified"
+
+
+def test_a_status_is_one_line_with_the_reason_of_what_is_not_done():
+    services = [
+        {"service": "reconciler", "result": "done", "message": ""},
+        {"service": "secret-broker", "result": "blocked", "message": "no login yet"},
+    ]
+    words = line(
+        "modified",
+        {"kind": "Status", "name": "orchard", "object": {"result": "blocked", "services": services}},
+    )
+    assert words.endswith("orchard is blocked: reconciler done, secret-broker blocked (no login yet)")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from nautes_cli.entries import Entry
 from nautes_cli.kinds import KINDS
-from nautes_cli.ordering import to_apply, to_await, to_remove
+from nautes_cli.ordering import last_of_each, to_apply, to_await, to_remove
 
 SEED = (
     "Cluster", "Product", "Environment", "Project", "CodeRepo", "CodeRepoBinding",
@@ -68,3 +68,19 @@ def test_what_products_give_up_is_awaited_before_the_tenant_removes_what_they_us
 def test_nothing_is_awaited_within_one_repository():
     assert to_await(to_apply([entry("Environment", "e"), entry("CodeRepo", "r")])) == frozenset()
     assert to_await(to_apply([entry("Cluster", "c"), entry("Product", "orchard")])) == frozenset()
+
+
+def test_a_repository_is_settled_when_its_last_entry_is():
+    ordered = to_apply(
+        [
+            entry("Environment", "e"),
+            entry("CodeRepo", "r", "vineyard"),
+            entry("CodeRepo", "s"),
+            entry("Cluster", "c"),
+        ]
+    )
+    assert last_of_each(ordered) == {
+        ("Cluster", "", "c"),
+        ("CodeRepo", "vineyard", "r"),
+        ("CodeRepo", "orchard", "s"),
+    }

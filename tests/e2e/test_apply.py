@@ -1,0 +1,142 @@
+"""`nautes apply -f` and `remove -f` of the complete example, and of the original's manifests, on a stack of their own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nautes_localstack.stack import Stack
+from support.examples import EXAMPLES
+from support.inventory import inventory
+from support.manifests import ORIGINAL
+
+NAUTES = str(Path(sys.executable).with_name("nautes"))
+CLUSTERS = ("build-east", "run-east")
+UNDECLARED = {f"vault/secret/cluster/kubernetes/{name}/default/admin" for name in (*CLUSTERS, "management")}
+"""Kubeconfigs that the stack itself put there: those of clusters that nobody declares do not stay."""
+
+
+class Commands:
+    """A running stack, and the commands of a person who works with it."""
+
+    def __init__(self, stack, work):
+        self.described = stack.load()
+        self.work = work
+        self.config = work / "config.yaml"
+        self.kubeconfigs = [
+            f"--kubeconfig={name}={self.described.clusters[name].kubeconfig}" for name in CLUSTERS
+        ]
+
+    def __call__(self, *arguments, code=0, text=None):
+        done = subprocess.run(
+            [NAUTES, *map(str, arguments), "--config", str(self.config)],
+            cwd=self.work, input=text, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def login(self):
+        token = self.described.tokens["dev"].read_text()
+        self("login", "-s", self.described.api_url, "--token-stdin", text=token)
+
+    def results(self, *arguments, code=0):
+        """The results by entity of a command that changes something, as JSON tells them."""
+        found = json.loads(self(*arguments, "-o", "json", code=code).stdout)
+        return {f"{one['kind']}/{one['name']}": one["result"] for one in found["entities"]}
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("apply")
+    stack = Stack(folder / "state", "apply")
+    stack.up(bound=True)
+    try:
+        work = folder / "work"
+        shutil.copytree(EXAMPLES, work / "examples")
+        shutil.copytree(ORIGINAL, work / "original")
+        running = Commands(stack, work)
+        for name in CLUSTERS:
+            file = work / f"examples/management/nautes/overlays/production/clusters/{name}.yaml"
+            address = running.described.clusters[name].url
+            text = file.read_text().replace(f"https://{name}.clusters.example:6443", address)
+            file.write_text(text.replace("[orchard]", "[orchard, vineyard]"))
+        running.login()
+        yield running
+    finally:
+        stack.down()
+
+
+def settled(described):
+    """What is there; archived projects hold what people wrote, and the index says which project is which.
+
+    The tenant's own snapshot is there from its first push on, with or without clusters in it.
+    """
+    found = inventory(described)
+    archived = {place for place, state in found.items() if state == "archived"}
+    groups = {f"forge/group/{place.split('/')[2]}" for place in archived}
+    kept = archived | groups | UNDECLARED | {"bucket/desired/tenant"}
+    return {
+        place: state
+        for place, state in found.items()
+        if place not in kept and not place.startswith(("bucket/index/", "bucket/status/"))
+    }
+
+
+@pytest.mark.timeout(300)
+def test_the_complete_example_is_applied_and_removed_and_nothing_stays_behind(commands):
+    before = settled(commands.described)
+
+    saved = commands.results("apply", "-f", "examples", "--wait", "--timeout", 90, *commands.kubeconfigs)
+    assert list(saved) == [
+        "Cluster/build-east", "Cluster/run-east", "Product/orchard",
+        "Environment/build", "Environment/test", "Project/apple-api", "Project/apple-web",
+        "CodeRepo/apple-api-src", "CodeRepo/apple-deploy", "CodeRepo/apple-web-src",
+        "CodeRepoBinding/lend-to-web", "ProjectPipelineRuntime/apple-ci", "DeploymentRuntime/apple-test",
+    ]  # fmt: skip
+    assert set(saved.values()) == {"saved"}
+    there = inventory(commands.described)
+    for place in (
+        "forge/project/orchard/apple-api-src",
+        "vault/policy/nautes.orchard.apple-ci",
+        "vault/auth/build-east/orchard.apple-builder",
+        "kubernetes/build-east//api/v1/serviceaccounts/apple-ci/apple-builder",
+        "kubernetes/management//apis/argoproj.io/v1alpha1/applications/argocd/orchard.apple-test",
+        "bucket/desired/product_orchard",
+    ):
+        assert place in there, place
+
+    again = commands.results("apply", "-f", "examples", "--wait", *commands.kubeconfigs)
+    assert set(again.values()) == {"unchanged"}
+    assert commands("plan", "-f", "examples", "--exit-code").stderr.splitlines()[-1] == "13 unchanged"
+
+    removed = commands.results("remove", "-f", "examples", "--wait", "--timeout", 90)
+    assert list(removed) == list(saved)[::-1]
+    assert set(removed.values()) == {"removed"}
+    assert settled(commands.described) == before
+    gone = commands.results("remove", "-f", "examples")
+    assert set(gone.values()) == {"not there"}
+
+
+def test_manifests_of_the_original_apply_unchanged(commands):
+    clusters = "examples/management/nautes/overlays/production/clusters"
+    files = [
+        "-f",
+        clusters,
+        *(part for name in ("pipeline", "deployment", "product") for part in ("-f", f"original/{name}.yaml")),
+    ]
+    saved = commands.results("apply", *files)
+    assert set(saved.values()) == {"saved"}
+    assert list(saved)[2:] == [
+        "Product/vineyard", "Environment/build", "Environment/test", "Project/press", "CodeRepo/press-deploy",
+        "CodeRepo/press-src", "CodeRepoBinding/lend-deploy", "ProjectPipelineRuntime/press-ci", "DeploymentRuntime/press-test",
+    ]  # fmt: skip
+    found = json.loads(commands("get", "ppr", "press-ci", "-p", "vineyard", "-o", "json").stdout)
+    assert found["event_sources"][0]["gitlab"]["repo_name"] == "press-src"
+    names = commands("get", "crs", "-p", "vineyard", "-o", "name", "-l", "pipeline_runtime=true").stdout
+    assert names == "coderepo/press-src\n"
+    removed = commands.results("remove", *files)
+    assert list(removed) == list(saved)[::-1]
+    assert set(removed.values()) == {"removed"}
