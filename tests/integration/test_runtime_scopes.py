@@ -97,6 +97,29 @@ async def test_what_is_declared_is_done_once_recorded_once_and_reported(server):
     assert effect.cause == cause()
 
 
+async def test_a_scope_of_which_nothing_is_left_has_no_status(server):
+    shelf, workers, gone = Shelf(), [], []
+
+    async def assign(scope, because):
+        if not gone:
+            return await apples(shelf)(scope, because)
+        return Assignment({}, [shelf], budget=Budget(everything=True), gone=True)
+
+    async with running(server.url, working(assign, workers)) as one:
+        await workers[0].request(SCOPE, "pushed", cause())
+        await reaches(one.context, Result.DONE)
+        gone.append(True)
+        shelf.refusal = Rejected("still in use")
+        await workers[0].request(SCOPE, "removed", cause("d2"))
+        assert (await reaches(one.context, Result.REJECTED)).message == "still in use"
+        shelf.refusal = None
+        await workers[0].request(SCOPE, "removed again", cause("d3"))
+        async with asyncio.timeout(30):
+            while await status(one.context) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert shelf.things == {}
+
+
 async def test_a_thousand_requests_for_one_scope_are_few_reconciles_and_the_last_one_counts(server):
     gate, seen, workers = asyncio.Event(), [], []
 

@@ -271,8 +271,8 @@ async def test_a_product_is_removed_wholly_only_when_that_is_confirmed(started):
         assert len(code.keys("apple-deploy")) == 1
 
         await place.declare("tenant", without, deletions=True)
-        gone = await place.settled(BROKER, SCOPE)
-        assert (gone.result, gone.written) == ("done", 10)
+        gone = await place.removed(BROKER, SCOPE)
+        assert [(one.verb, one.result) for one in gone] == [("delete", "done")] * 10
         for repo in REPOS:
             assert code.keys(repo) == []
             assert read_secret(openbao, "git", key_path(code, repo)) is None

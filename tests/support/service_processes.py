@@ -191,6 +191,19 @@ class Desk:
 
         return await eventually(found, f"{name} to answer for {scope}")
 
+    async def removed(self, name: str, scope: str, cause: Cause | None = None) -> list[Effect]:
+        """Wait until a scope has no status any more, which is how its removal ends; return what was done for it.
+
+        Without a cause the service is asked for the scope.
+        """
+        asked = cause or await self.work(name, scope)
+
+        async def gone() -> bool:
+            return await self.status.get(f"{name}.{scope}") is None
+
+        await eventually(gone, f"{name} to have removed {scope}")
+        return await self.effects(asked)
+
     async def effects(self, cause: Cause | None = None) -> list[Effect]:
         wanted = cause.delivery if cause else None
         return [one async for one in reading.effects(self.js, TENANT, cause=wanted)]

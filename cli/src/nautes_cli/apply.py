@@ -33,14 +33,6 @@ FilesOption = Annotated[
         "--file", "-f", help="A file or folder with manifests, or - for standard input; may be given often."
     ),
 ]
-KubeconfigOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--kubeconfig",
-        metavar="CLUSTER=FILE",
-        help="Send this kubeconfig with the cluster. It goes into the secret store; manifests in Git hold none.",
-    ),
-]
 
 
 @connected
@@ -49,7 +41,6 @@ def apply(  # noqa: PLR0913 - each option is a parameter
     file: FilesOption,
     *,
     product: ProductOption = "",
-    kubeconfig: KubeconfigOption = None,
     insecure: InsecureOption = False,
     dry_run: DryRunOption = False,
     wait: WaitOption = False,
@@ -63,7 +54,7 @@ def apply(  # noqa: PLR0913 - each option is a parameter
     deployment runtime. Manifests of the original's command line are taken as they are. Nothing is sent if one
     of the files is wrong.
     """
-    entries = to_apply(batch_of(file, product or api.product, kubeconfig).entries)
+    entries = to_apply(batch_of(file, product or api.product).entries)
     asked = Asked(insecure=insecure, dry_run=dry_run, wait=wait, timeout=timeout)
     act = changing.saving(api, asked, entries)
     act = planning(act) if dry_run else act
@@ -87,18 +78,18 @@ def remove(  # noqa: PLR0913 - each option is a parameter
 
     What is not there is no failure: the same command can be given again.
     """
-    entries = to_remove(batch_of(file, product or api.product, None).entries)
+    entries = to_remove(batch_of(file, product or api.product).entries)
     asked = Asked(insecure=insecure, dry_run=dry_run, wait=wait, timeout=timeout)
     act = changing.removing(api, asked, entries)
     changing.carry_out(entries, act, go_on=continue_on_error, output=output)
 
 
-def batch_of(given: Sequence[str], product: str, kubeconfigs: Sequence[str] | None) -> "Batch":
+def batch_of(given: Sequence[str], product: str) -> "Batch":
     """Return what files ask for; ends the command if anything in them is wrong."""
     from nautes_cli.reading import read  # noqa: PLC0415 - the models are slow to import
 
     texts, named = _texts(given)
-    batch = read(texts, product=product, named=named, kubeconfigs=_kubeconfigs(kubeconfigs or ()))
+    batch = read(texts, product=product, named=named)
     for note in batch.notes:
         say(note)
     if batch.problems:
@@ -141,13 +132,3 @@ def _content(path: Path) -> bytes:
         return files.content(path)
     except OSError as error:
         fail(f"{path}: {error.strerror}", ExitCode.USAGE)
-
-
-def _kubeconfigs(given: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for one in given:
-        name, _, file = one.partition("=")
-        if not name or not file:
-            fail(f"--kubeconfig {one}: it must be CLUSTER=FILE", ExitCode.USAGE)
-        found[name] = _content(Path(file)).decode("utf-8", "replace")
-    return found

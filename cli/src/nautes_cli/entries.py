@@ -19,7 +19,7 @@ class Entry:
     product: str
     """The product that it belongs to; empty for clusters and products."""
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """JSON of the request. It may hold a kubeconfig: it is sent and never shown."""
+    """JSON of the request. It is sent and never shown."""
     place: str = ""
     """File and line."""
 

@@ -21,7 +21,7 @@ _OTHER_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "CodeRepo": {"projectPipelineRuntime": "pipelineRuntime"}
 }
 _SENT_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {"Cluster": ("kubeconfig", "vcluster")}
-"""What is part of a request and never of a declaration."""
+"""What was part of the original's request and is never part of a declaration."""
 _REPLIED_ONLY: Final = frozenset({"sshUrlToRepo", "httpUrlToRepo", "parentID"})
 """Keys that the original writes and never needs; nobody has to be told of them."""
 

@@ -62,7 +62,7 @@ def _planned(
     api: Api, file: Sequence[str], product: str, *, insecure: bool, output: ObjectOutput | None
 ) -> Sequence[Outcome]:
     """Return the plan of every entry; ends the command if one would be refused."""
-    entries = to_apply(batch_of(file, product or api.product, None).entries)
+    entries = to_apply(batch_of(file, product or api.product).entries)
     act = planning(changing.saving(api, Asked(insecure=insecure, dry_run=True), entries))
     if output is not None:
         return changing.carry_out(entries, act, go_on=True, output=output)

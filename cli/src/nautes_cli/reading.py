@@ -49,12 +49,10 @@ def read(
     *,
     product: str = "",
     named: AbstractSet[str] = frozenset(),
-    kubeconfigs: Mapping[str, str] | None = None,
 ) -> Batch:
     """Return the entries of files by path. `product` is meant where neither manifest nor folder names one.
 
-    `named` are the files that were given by name: what is skipped in them is told. `kubeconfigs` are sent with
-    the clusters of these names, in place of what the manifests hold.
+    `named` are the files that were given by name: what is skipped in them is told.
     """
     problems: list[Violation] = []
     notes: list[str] = []
@@ -65,7 +63,7 @@ def read(
             if one is not None:
                 found.append(one)
     usual = product or _usual(found)
-    entries = list(_entries(found, usual, kubeconfigs or {}, problems))
+    entries = list(_entries(found, usual, problems))
     problems.extend(_doubles(entries))
     return Batch(tuple(entries), tuple(sorted(problems)), tuple(notes))
 
@@ -95,6 +93,13 @@ def _entity(document: Document, problems: list[Violation], notes: list[str], *, 
         notes.extend(
             f"{document.file}:{one.line} {one.key}: ignored, since it has no meaning"
             for one in translated.ignored
+        )
+    if "kubeconfig" in translated.beside:
+        line = document.line_of(("spec", "kubeconfig"))
+        where = f"cluster/kubernetes/{translated.document.value['metadata']['name']}/default/admin"
+        notes.append(
+            f"{document.file}:{line} spec.kubeconfig: not sent, since it is a credential; the tenant's administrators put it"
+            f" into the secret store at {where}, field kubeconfig. Then remove it from this file"
         )
     if kind not in KINDS:
         notes.append(f"{place} {kind}: skipped, since the API has no route for it; push it to its repository")
@@ -129,9 +134,7 @@ def _usual(found: Iterable[_Found]) -> str:
     return most[0][0] if most else ""
 
 
-def _entries(
-    found: Iterable[_Found], usual: str, kubeconfigs: Mapping[str, str], problems: list[Violation]
-) -> Iterator[Entry]:
+def _entries(found: Iterable[_Found], usual: str, problems: list[Violation]) -> Iterator[Entry]:
     for one in found:
         manifest = one.declared.manifest
         kind = KINDS[manifest.kind]
@@ -148,10 +151,7 @@ def _entries(
                 one.declared.violation(("spec", "repoName"), "R1", message, "give both the same name")
             )
             continue
-        beside = dict(one.beside)
-        if manifest.kind == "Cluster" and manifest.name in kubeconfigs:
-            beside["kubeconfig"] = kubeconfigs[manifest.name]
-        yield Entry(kind, manifest.name, product, body_of(manifest, beside), one.declared.place)
+        yield Entry(kind, manifest.name, product, body_of(manifest, one.beside), one.declared.place)
 
 
 def _doubles(entries: Iterable[Entry]) -> Iterator[Violation]:

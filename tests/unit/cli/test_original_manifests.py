@@ -113,9 +113,14 @@ def test_a_virtual_cluster():
     }
 
 
-def test_a_physical_cluster_sends_its_kubeconfig_and_numbers_as_text():
-    _, body = bodies(original("cluster-physical-worker-pipeline"))["Cluster/build-west"]
-    assert "canary-kubeconfig-token" in body["kubeconfig"]
+def test_a_physical_cluster_keeps_its_kubeconfig_to_itself_and_sends_numbers_as_text():
+    text = original("cluster-physical-worker-pipeline")
+    _, body = bodies(text)["Cluster/build-west"]
+    assert "kubeconfig" not in body
+    (note,) = read_text(text).notes
+    assert note.startswith("given.yaml:35 spec.kubeconfig: not sent")
+    assert "cluster/kubernetes/build-west/default/admin" in note
+    assert "canary" not in repr(read_text(text))
     assert body["components_list"]["gateway"]["additions"] == {
         "httpNodePort": "30080",
         "httpsNodePort": "30443",

@@ -3,7 +3,7 @@
 from nautes_cli.kinds import KINDS, kind_of
 from nautes_cli.reading import read
 from support.examples import EXAMPLES
-from support.manifests import bodies, read_text
+from support.manifests import read_text
 
 ENVIRONMENT = """\
 apiVersion: nautes.resource.nautes.io/v1alpha1
@@ -77,19 +77,6 @@ def test_a_repository_is_named_as_its_entity():
     text = (EXAMPLES / "orchard/default.project/code-repos/apple-deploy/apple-deploy.yaml").read_text()
     (problem,) = read_text(text.replace("repoName: apple-deploy", "repoName: apples")).problems
     assert problem.rule == "R1"
-
-
-def test_a_kubeconfig_is_sent_with_its_cluster_only():
-    text = (EXAMPLES / "management/nautes/overlays/production/clusters/run-east.yaml").read_text()
-    given = {"run-east": "apiVersion: v1"}
-    assert bodies(text, kubeconfigs=given)["Cluster/run-east"][1]["kubeconfig"] == "apiVersion: v1"
-    assert "kubeconfig" not in bodies(text, kubeconfigs={"build-east": "x"})["Cluster/run-east"][1]
-
-
-def test_an_entry_shows_neither_its_body_nor_a_kubeconfig():
-    text = (EXAMPLES / "management/nautes/overlays/production/clusters/run-east.yaml").read_text()
-    batch = read_text(text, kubeconfigs={"run-east": "canary"})
-    assert "canary" not in repr(batch)
 
 
 def test_every_alias_of_the_original_names_its_kind():

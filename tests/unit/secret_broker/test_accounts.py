@@ -4,6 +4,7 @@ import pytest
 
 from nautes_adapters.memory import MemorySecretStore
 from nautes_domain import names
+from nautes_domain.failures import Retry
 from nautes_domain.plan import Budget
 from nautes_domain.reconcile import reconcile
 from nautes_secret_broker.accounts import (
@@ -81,12 +82,8 @@ async def test_a_newer_offer_replaces_all():
     assert set((await versions(store)).values()) == {6}
 
 
-async def test_a_cluster_that_is_gone_leaves_nothing_of_it_and_everything_of_others():
-    store = MemorySecretStore()
-    await take(store, 5, [])
-    await store.write("cluster", names.cluster_admin_path("east"), {"kubeconfig": "x"})
-    await store.write("cluster", names.cluster_admin_path("west"), {"kubeconfig": "x"})
-    report = await reconcile(
+async def give_up(store):
+    return await reconcile(
         "cluster_east",
         {},
         (RemovedAccounts(store, "east"),),
@@ -94,6 +91,36 @@ async def test_a_cluster_that_is_gone_leaves_nothing_of_it_and_everything_of_oth
         record=record,
         clock=lambda: 0.0,
     )
+
+
+async def test_a_kubeconfig_that_waits_for_its_declaration_stays():
+    store = MemorySecretStore()
+    await store.write("cluster", names.cluster_admin_path("east"), {"kubeconfig": "x"})
+    assert (await give_up(store)).written == 0
+    assert await store.read("cluster", names.cluster_admin_path("east")) is not None
+
+
+async def test_the_kubeconfig_goes_before_the_accounts_so_that_an_interrupted_removal_is_known():
+    class Interrupted(MemorySecretStore):
+        async def remove(self, mount, path):
+            if path == names.cluster_admin_path("east"):
+                raise Retry("the store is away")
+            await super().remove(mount, path)
+
+    store = Interrupted()
+    await take(store, 5, [])
+    await store.write("cluster", names.cluster_admin_path("east"), {"kubeconfig": "x"})
+    report = await give_up(store)
+    assert isinstance(report.failure, Retry)
+    assert set((await versions(store)).values()) == {5}
+
+
+async def test_a_cluster_that_is_gone_leaves_nothing_of_it_and_everything_of_others():
+    store = MemorySecretStore()
+    await take(store, 5, [])
+    await store.write("cluster", names.cluster_admin_path("east"), {"kubeconfig": "x"})
+    await store.write("cluster", names.cluster_admin_path("west"), {"kubeconfig": "x"})
+    report = await give_up(store)
     assert report.written == 4
     assert set((await versions(store)).values()) == {None}
     assert await store.read("cluster", names.cluster_admin_path("east")) is None

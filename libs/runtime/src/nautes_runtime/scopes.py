@@ -41,6 +41,8 @@ class Assignment:
     budget: Budget = field(default_factory=Budget)
     commit: str = ""
     finished: Finished | None = None
+    gone: bool = False
+    """Nothing of the scope is declared any more: once it is removed, there is no status of it either."""
 
 
 Assign = Callable[[str, Cause], Awaitable[Assignment]]
@@ -104,12 +106,12 @@ class ScopeWorker:
 
     async def _attempt(self, work: Work) -> Failure | None:
         """Reconcile and write the status. Returns the failure that decides; a defect is raised as it is."""
-        commit, report = "", Report(work.scope)
+        commit, report, gone = "", Report(work.scope), False
         try:
             await self._flush()
             with span("assign"):
                 assignment = await self._assign(work.scope, work.cause)
-            commit = assignment.commit
+            commit, gone = assignment.commit, assignment.gone
             report = await self._reconcile(work, assignment)
             await self._flush()
             failure = report.failure
@@ -121,7 +123,10 @@ class ScopeWorker:
             unforeseen = Retry(f"{type(defect).__name__} in {self._service}", code="internal-error")
             await self._report(work, commit, report, unforeseen)
             raise
-        await self._report(work, commit, report, failure)
+        if gone and failure is None:
+            await self._forget(work.scope)
+        else:
+            await self._report(work, commit, report, failure)
         return failure
 
     async def _reconcile(self, work: Work, assignment: Assignment) -> Report:
@@ -204,9 +209,19 @@ class ScopeWorker:
             written=status.written,
             unchanged=status.unchanged,
         )
-        bucket, key = self._context.buckets.status, f"{self._service}.{work.scope}"
+        bucket, key = self._context.buckets.status, self._status_key(work.scope)
         if worth_writing(await bucket.get(key), status):
             await bucket.put(key, status)
+
+    async def _forget(self, scope: str) -> None:
+        """Remove the status of a scope of which nothing is left."""
+        bucket, key = self._context.buckets.status, self._status_key(scope)
+        if await bucket.get(key) is not None:  # removing again would write a marker each time
+            await bucket.delete(key)
+            self._context.log.info("gone", scope=scope)
+
+    def _status_key(self, scope: str) -> str:
+        return f"{self._service}.{scope}"
 
 
 def worth_writing(before: Status | None, after: Status) -> bool:

@@ -60,9 +60,10 @@ class Scopes(Generic[Client]):
         kind, name = names.split_scope(scope)
         if kind == "tenant":
             return Assignment({}, (), finished=self._spread)
-        if kind != "cluster":
-            return Assignment({}, ())
         snapshot = await self._desired.get(TENANT_KEY)
+        if kind != "cluster":
+            declared = tenant_catalog(snapshot).products if snapshot else ()
+            return Assignment({}, (), gone=name not in declared)
         if snapshot is None:
             raise Blocked("the tenant's declarations were not read yet", by=f"snapshot/{TENANT_KEY}")
         tenant = tenant_catalog(snapshot)
@@ -145,6 +146,7 @@ class Scopes(Generic[Client]):
             budget=cluster_budget(snapshot, tenant),
             commit=snapshot.commit,
             finished=partial(self._say_removed, cluster),
+            gone=True,
         )
 
     async def _say_removed(self, cluster: str, report: Report, cause: Cause) -> None:

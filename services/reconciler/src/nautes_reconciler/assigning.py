@@ -110,7 +110,7 @@ class Assigning:
         tenant = await self._declarations.tenant()
         snapshot = await self._declarations.snapshot(scope)
         if snapshot is None:
-            return Assignment(desired={}, targets=())
+            return Assignment(desired={}, targets=(), gone=product not in tenant.products)
         if product not in tenant.products:
             return await self._withdrawn(snapshot, tenant)
         catalog = self._declarations.parsed(snapshot)
@@ -143,6 +143,7 @@ class Assigning:
         async def forget(report: Report, _: Cause) -> None:
             if report.failure is None:
                 await self._declarations.desired.delete(snapshot.scope)
+                await self._declarations.status.delete(f"declarations.{snapshot.scope}")
 
         return Assignment(
             desired={},
@@ -150,6 +151,7 @@ class Assigning:
             budget=Budget(everything=bool(declared and declared.deletions_allowed)),
             commit=snapshot.commit,
             finished=forget,
+            gone=True,
         )
 
     async def _still_valid(self, snapshot: Snapshot, tenant: TenantCatalog) -> None:

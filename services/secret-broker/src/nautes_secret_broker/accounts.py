@@ -5,6 +5,7 @@ from typing import Final
 
 from nautes_domain import names
 from nautes_domain.capabilities import SecretStore
+from nautes_domain.failures import Retry
 from nautes_domain.plan import Action, Observed, Ref, Spec, State, Wanted
 
 SYSTEM: Final = "vault-clusters"
@@ -21,6 +22,7 @@ ACCOUNTS: Final[Mapping[str, str]] = {
 }
 """Our accounts, and the field of an offer that holds the token of each. The reviewer is stored last."""
 
+UPLOAD: Final = "Kubeconfig"
 OFFER: Final = "offer"
 """Field beside the credentials: the version of the offer that they came with."""
 
@@ -86,28 +88,40 @@ class OfferedAccounts:
 
 
 class RemovedAccounts:
-    """Removes what is stored of a cluster that is no longer declared, the uploaded kubeconfig included."""
+    """Removes what is stored of a cluster that is no longer declared, the uploaded kubeconfig included.
+
+    A kubeconfig without accounts of ours is one that was uploaded and waits for its declaration: it stays. So that
+    an interrupted removal is not taken for this, the kubeconfig goes before the accounts.
+    """
 
     system: str = SYSTEM
-    kinds: Sequence[str] = (KIND,)
+    kinds: Sequence[str] = (KIND, UPLOAD)
 
     def __init__(self, store: SecretStore, cluster: str) -> None:
         self._store = store
+        self._upload = Ref(SYSTEM, UPLOAD, "admin", cluster)
         self._paths = {
-            account_ref(cluster, account): names.cluster_account_path(cluster, account)
-            for account in ACCOUNTS
+            self._upload: names.cluster_admin_path(cluster),
+            **{
+                account_ref(cluster, account): names.cluster_account_path(cluster, account)
+                for account in ACCOUNTS
+            },
         }
-        self._paths[account_ref(cluster, "admin")] = names.cluster_admin_path(cluster)
 
     async def observe(self, scope: str) -> Observed:  # noqa: ARG002 - one cluster only
-        """Return what is there."""
+        """Return what is there and is to go."""
         found: dict[Ref, Spec] = {}
         for ref, path in self._paths.items():
             secret = await self._store.read(MOUNT, path)
             if secret is not None:
                 found[ref] = {"version": stored_version(secret.values)}
-        return found
+        return {} if found.keys() == {self._upload} else found
 
     async def apply(self, action: Action) -> None:
-        """Destroy all versions."""
+        """Destroy all versions. Raises Retry for an account while the kubeconfig could not be removed."""
+        if (
+            action.ref != self._upload
+            and await self._store.read(MOUNT, self._paths[self._upload]) is not None
+        ):
+            raise Retry("the uploaded kubeconfig goes first", what=str(action.ref), code="kubeconfig-first")
         await self._store.remove(MOUNT, self._paths[action.ref])

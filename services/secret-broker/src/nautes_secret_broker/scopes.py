@@ -125,7 +125,9 @@ class Scopes:
         tenant_snapshot, tenant = await self._declared_tenant()
         targets = (self._systems.hooks, self._keys, self._systems.access)
         if product not in tenant.products:
-            return Assignment({}, targets, budget=_budget(tenant_snapshot), commit=tenant_snapshot.commit)
+            return Assignment(
+                {}, targets, budget=_budget(tenant_snapshot), commit=tenant_snapshot.commit, gone=True
+            )
         snapshot = await self._records.desired.get(scope)
         if snapshot is None:
             raise Blocked("its declarations were not read yet", by=f"snapshot/{scope}", what=scope)
@@ -171,7 +173,9 @@ class Scopes:
                 raise Blocked("the cluster is being deregistered", by=f"cluster/{cluster}", what=scope)
             removed = accounts.RemovedAccounts(store, cluster)
             targets: Sequence[Target] = (self._systems.access, removed)
-            return Assignment({}, targets, budget=cluster_budget(snapshot, tenant), commit=snapshot.commit)
+            return Assignment(
+                {}, targets, budget=cluster_budget(snapshot, tenant), commit=snapshot.commit, gone=True
+            )
         path = names.cluster_account_path(cluster, accounts.REVIEWER)
         reviewer = await store.read(accounts.MOUNT, path)
         version = accounts.stored_version(reviewer.values) if reviewer else 0
