@@ -1,4 +1,4 @@
-"""`nautes lint` of a thousand manifests, against bare safe loading of the same files and against the whole command.
+"""`nautes lint` and reading for `nautes apply` of a thousand manifests, against bare safe loading of the same files.
 
 Prints one JSON object. Ratios count more than seconds: both sides run on the same machine, one after the other.
 """
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import yaml
 
+from nautes_cli import files, reading
 from nautes_cli.lint import collect
+from nautes_cli.ordering import to_apply
 from nautes_domain import bundle
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -62,6 +64,13 @@ def lint(root: Path) -> None:
     assert not any(found), next(one for one in found if one)[:3]
 
 
+def read(root: Path) -> None:
+    """Make of the same files what `nautes apply` sends, in its order."""
+    batch = reading.read({path.as_posix(): files.content(path) for path in files.below(root)})
+    assert not batch.problems, batch.problems[:3]
+    assert len(to_apply(batch.entries)) > MANIFESTS * 0.9
+
+
 def bare(root: Path) -> None:
     """Load the same files and nothing more, with the C loader."""
     for path in root.rglob("*.yaml"):
@@ -93,6 +102,8 @@ def main() -> None:
         lint(root)
         result = {"manifests": count, "bare_load_s": seconds(bare, root), "lint_s": seconds(lint, root)}
         result["ratio_to_bare_load"] = result["lint_s"] / result["bare_load_s"]
+        result["read_for_apply_s"] = seconds(read, root)
+        result["read_ratio_to_bare_load"] = result["read_for_apply_s"] / result["bare_load_s"]
         result["command_s"] = seconds(command, root)
         print(json.dumps({key: round(value, 3) for key, value in result.items()}, indent=2))
 

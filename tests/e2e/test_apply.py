@@ -27,6 +27,7 @@ class Commands:
         self.described = stack.load()
         self.work = work
         self.config = work / "config.yaml"
+        self.secret = self.described.tokens["dev"].read_text().strip()
 
     def __call__(self, *arguments, code=0, text=None):
         done = subprocess.run(
@@ -34,11 +35,11 @@ class Commands:
             cwd=self.work, input=text, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert self.secret not in done.stdout + done.stderr
         return done
 
     def login(self):
-        token = self.described.tokens["dev"].read_text()
-        self("login", "-s", self.described.api_url, "--token-stdin", text=token)
+        self("login", "-s", self.described.api_url, "--token-stdin", text=f"{self.secret}\n")
 
     def results(self, *arguments, code=0):
         """The results by entity of a command that changes something, as JSON tells them."""
@@ -111,6 +112,12 @@ def test_the_complete_example_is_applied_and_removed_and_nothing_stays_behind(co
     again = commands.results("apply", "-f", "examples", "--wait")
     assert set(again.values()) == {"unchanged"}
     assert commands("plan", "-f", "examples", "--exit-code").stderr.splitlines()[-1] == "13 unchanged"
+
+    watched = commands(
+        "watch", "-p", "orchard", "--until-done", "--timeout", 30, "--json"
+    ).stdout.splitlines()
+    told = {(one["event"], one["kind"], one["name"]) for one in map(json.loads, watched)}
+    assert {("added", "Environment", "build"), ("added", "Status", "orchard")} <= told
 
     removed = commands.results("remove", "-f", "examples", "--wait", "--timeout", 90)
     assert list(removed) == list(saved)[::-1]
