@@ -138,7 +138,7 @@ def refusals(kind: Kind, name: str, body: Any) -> Iterator[Violation]:
     """Yield what is wrong with a body besides what the manifest says: what has no place in a manifest."""
     if not isinstance(body, ClusterBody):
         return
-    if body.kubeconfig is not None:
+    if body.kubeconfig is not None and body.kubeconfig.get_secret_value():
         message = "a kubeconfig is a credential, which this API does not take"
         fix = f"let the tenant's administrators put it into the secret store at cluster/{names.cluster_admin_path(name)}"
         yield Violation("", 0, kind.kind, name, "spec.kubeconfig", "C7", message, fix)

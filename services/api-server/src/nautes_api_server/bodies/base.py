@@ -1,6 +1,6 @@
 """How bodies read and write JSON: unknown fields refused, null means not given, nothing is converted silently."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.alias_generators import to_camel
@@ -12,16 +12,23 @@ Optional = Annotated[str | None, BeforeValidator(lambda value: None if value == 
 """Text of which the original treats "" as not given."""
 
 
+NAME: Final = frozenset({"name"})
+NAME_AND_PRODUCT: Final = frozenset({"name", "product"})
+
+
 class Body(BaseModel):
     """What is sent to us."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    REPEATED: ClassVar[frozenset[str]] = frozenset()
+    """Keys that the original's command line sends along (`cmd/types/types.go`): the path or the server says them."""
+
     @model_validator(mode="before")
     @classmethod
     def _null_is_not_given(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: one for key, one in value.items() if one is not None}
+            return {key: one for key, one in value.items() if one is not None and key not in cls.REPEATED}
         return value
 
 

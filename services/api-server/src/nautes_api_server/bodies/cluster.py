@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from nautes_api_server.bodies.base import Body, View, one_of, required_one_of
+from nautes_api_server.bodies.base import NAME, Body, View, one_of, required_one_of
 
 
 class ComponentBody(Body):
@@ -53,6 +53,8 @@ class VclusterBody(Body):
 
 class ClusterBody(Body):
     """A Kubernetes cluster of the tenant."""
+
+    REPEATED = NAME
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -4,11 +4,22 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from nautes_api_server.bodies.base import Body, Flag, Optional, View, one_of, required_one_of
+from nautes_api_server.bodies.base import (
+    NAME,
+    NAME_AND_PRODUCT,
+    Body,
+    Flag,
+    Optional,
+    View,
+    one_of,
+    required_one_of,
+)
 
 
 class GitLabPlaceBody(Body):
     """How the group or project looks in GitLab."""
+
+    REPEATED = frozenset({"ssh_url_to_repo", "http_url_to_repo"})
 
     name: Optional = None
     path: Optional = None
@@ -30,6 +41,8 @@ class GitPlaceBody(Body):
 class ProductBody(Body):
     """A product: a group on the code host, with a repository for its declarations."""
 
+    REPEATED = NAME
+
     model_config = ConfigDict(
         json_schema_extra={"example": {"git": {"gitlab": {"name": "orchard", "path": "orchard", "visibility": "private", "description": "fruit shop"}}}}
     )  # fmt: skip
@@ -40,6 +53,8 @@ class ProductBody(Body):
 class ProjectBody(Body):
     """A part of a product that is built on its own."""
 
+    REPEATED = NAME_AND_PRODUCT
+
     model_config = ConfigDict(json_schema_extra={"example": {"language": "golang"}})
 
     language: str = ""
@@ -47,6 +62,8 @@ class ProjectBody(Body):
 
 class EnvironmentBody(Body):
     """The product's name for a cluster."""
+
+    REPEATED = NAME_AND_PRODUCT
 
     model_config = ConfigDict(json_schema_extra={"example": {"cluster": "run-east", "env_type": "test"}})
 
@@ -62,6 +79,8 @@ class WebhookBody(Body):
 
 class CodeRepoBody(Body):
     """A repository of a product."""
+
+    REPEATED = NAME_AND_PRODUCT
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -82,6 +101,8 @@ class CodeRepoBody(Body):
 
 class CodeRepoBindingBody(Body):
     """A right on a repository, lent to projects."""
+
+    REPEATED = frozenset({"name", "product_name"})
 
     model_config = ConfigDict(
         json_schema_extra={

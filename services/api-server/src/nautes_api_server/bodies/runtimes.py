@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
-from nautes_api_server.bodies.base import Body, Optional, View, required_one_of
+from nautes_api_server.bodies.base import NAME_AND_PRODUCT, Body, Optional, View, required_one_of
 
 
 class ManifestSourceBody(Body):
@@ -22,6 +22,8 @@ class DeploymentDestinationBody(Body):
 
 class DeploymentRuntimeBody(Body):
     """Keeps an environment equal to manifests in Git."""
+
+    REPEATED = NAME_AND_PRODUCT
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -152,6 +154,8 @@ class HooksBody(Body):
 
 class ProjectPipelineRuntimeBody(Body):
     """Answers events with pipeline runs."""
+
+    REPEATED = NAME_AND_PRODUCT
 
     model_config = ConfigDict(
         json_schema_extra={
