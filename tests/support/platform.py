@@ -159,6 +159,7 @@ class Platform:
     def close(self) -> None:
         """Close connections."""
         self.systems.close()
+        self.api.close()
 
 
 @contextmanager

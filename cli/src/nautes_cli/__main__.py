@@ -2,7 +2,7 @@
 
 import typer
 
-from nautes_cli import apply, context, get, inspect, local, login, plan, trigger
+from nautes_cli import apply, context, get, inspect, local, login, plan, trigger, watch
 from nautes_cli.access import Access, accessing
 from nautes_cli.completion import completion
 from nautes_cli.console import EXIT_CODES
@@ -31,6 +31,7 @@ for command in (
     get.get,
     get.delete,
     get.history,
+    watch.watch,
 ):
     app.command(epilog=EXIT_CODES)(command)
 app.command(epilog=EXIT_CODES)(inspect.status)

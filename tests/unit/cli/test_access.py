@@ -166,3 +166,11 @@ def test_completion_is_written_for_each_shell():
     for shell in ("bash", "zsh", "fish"):
         result = RUNNER.invoke(app, ["completion", shell])
         assert (result.exit_code, "_NAUTES_COMPLETE" in result.stdout) == (0, True)
+
+
+def test_every_command_is_there_and_says_what_its_exit_codes_are():
+    commands = "login logout apply remove plan diff get delete history watch status trace lint schema demo completion"
+    for command in commands.split():
+        result = RUNNER.invoke(app, [command, "--help"])
+        assert (result.exit_code, "Usage: nautes" in result.stdout) == (0, True), command
+        assert "Exit codes:" in result.stdout, command

@@ -80,6 +80,7 @@ def tell(described: "StackDescription", examples: Path) -> bool:
             return False
         finally:
             systems.close()
+            api.close()
     return True
 
 
