@@ -4,7 +4,7 @@
 
 The list is the product's own router, over the read model in memory that a mirror keeps in production; who asks may see
 every product. The bare route answers one short object. Both are served by uvicorn in processes of their own, one after
-the other. Calls of the code host for a POST are counted by a test (tests/unit/api_server/test_writes.py).
+the other. Calls of the code host for a POST are counted by a test (tests/contract/api/test_writes.py).
 """
 
 import argparse

@@ -141,9 +141,14 @@ async def test_what_others_need_is_not_removed_and_they_are_named(world):
     assert "DeploymentRuntime/apple-test" in answer.text
 
 
-async def test_removing_what_is_not_there_is_told(world):
-    answer = await world.call("DELETE", PEAR)
-    assert (answer.status_code, answer.json()["reason"]) == (404, "PROJECT_NOT_FOUND")
+async def test_removing_what_is_not_there_is_told_and_is_no_mistake(world):
+    for path, token in ((PEAR, "owner"), ("/clusters/none", "manager")):
+        answer = await world.call("DELETE", path, token=token)
+        assert (answer.status_code, answer.json()["result"]) == (200, "unchanged")
+        assert answer.json()["message"].endswith("is not there")
+    assert "commit" not in world.host.calls
+    assert world.news.told == []
+    assert (await world.call("DELETE", "/products/nothing/projects/pear")).status_code == 404
 
 
 async def test_removing_confirms_the_deletion_to_the_budget(world):

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from nautes_api_server.declarations import entity_of
 from nautes_api_server.kinds import Addresses, Kind
-from nautes_api_server.problems import Problem, not_found
+from nautes_api_server.problems import Problem
 from nautes_domain import drafts, names
 from nautes_domain.access import FileChange, NewCommit
 from nautes_domain.catalog import ProductCatalog, TenantCatalog, Tree, read_product, read_tenant
@@ -89,21 +89,18 @@ class Draft:
     plan: Plan
     etag: str
     """Of the entity as it will be; empty if it will not be there."""
-    created: bool
-    """It was not there."""
 
 
 def draft(wish: Wish, project: str, tree: Tree, addresses: Addresses) -> Draft:
-    """Return what a wish means for a tree. Raises a problem: 404 for what is to go and never was, 412.
+    """Return what a wish means for a tree. Raises a problem (412) if a condition does not hold.
 
-    What is as it is wished already is an empty plan, whatever the conditions say: a repeated request is no conflict.
+    What is as it is wished already is an empty plan, whatever the conditions say: a repeated request is no conflict,
+    and what is to go and is not there is gone.
     """
     catalog = _read(wish, tree)
     there = drafts.find(catalog, wish.kind.kind, wish.name)
     etag = entity_of(wish.kind, wish.product, there, addresses).etag if there else ""
     if wish.removes:
-        if there is None:
-            raise not_found(wish.kind.kind, wish.name)
         after, because = drafts.removed(tree, catalog, wish.kind.kind, wish.name), "is to be removed"
     else:
         spec: Spec = there.document.value["spec"] if there else {}
@@ -115,7 +112,7 @@ def draft(wish: Wish, project: str, tree: Tree, addresses: Addresses) -> Draft:
     if after is not tree:
         wish.conditions.check(etag)
     plan = drafts.changes(project, tree, after, f"{wish.entity} {because}", wish.entity)
-    return Draft(tree, after, plan, _etag_after(wish, after, addresses), created=there is None)
+    return Draft(tree, after, plan, _etag_after(wish, after, addresses))
 
 
 def _etag_after(wish: Wish, tree: Tree, addresses: Addresses) -> str:

@@ -16,6 +16,7 @@ from nautes_api_server.routes.replies import JSON, Saved, saved
 from nautes_api_server.seeing import Place
 from nautes_api_server.strict import StrictRoute
 from nautes_api_server.wishes import Conditions, Wish
+from nautes_api_server.writing import Written
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -32,8 +33,7 @@ def router(parts: Parts) -> APIRouter:
 async def _granted(parts: Parts, caller: Caller, wish: Wish, wait: float) -> Response:
     request = parts.request_id()
     written = await parts.writer.grant(caller, wish, request)
-    verb = f"{'would be' if wish.dry_run else 'is'} {'removed' if wish.removes else 'saved'}"
-    reply = saved(f"{wish.entity}{wish.where} {verb}", written, dry_run=wish.dry_run)
+    reply = saved(_words(wish, written), written, dry_run=wish.dry_run)
     if wait and not wish.dry_run:
         awaited = waiting.Awaited(wish.scope, written.head, parts.now())
         result, state = await waiting.waited(parts.news, awaited, wait)
@@ -43,6 +43,14 @@ async def _granted(parts: Parts, caller: Caller, wish: Wish, wait: float) -> Res
         headers["ETag"] = written.draft.etag
     code = 202 if reply.result == waiting.WAITING else 200
     return Response(reply.model_dump_json(), code, media_type=JSON, headers=headers)
+
+
+def _words(wish: Wish, written: Written) -> str:
+    """Return the short sentence of the original's replies."""
+    if wish.removes and not len(written.draft.plan):
+        return f"{wish.entity}{wish.where} is not there"
+    verb = "removed" if wish.removes else "saved"
+    return f"{wish.entity}{wish.where} {'would be' if wish.dry_run else 'is'} {verb}"
 
 
 def _save(routes: APIRouter, parts: Parts, kind: Kind) -> None:
@@ -74,7 +82,7 @@ def _delete(routes: APIRouter, parts: Parts, kind: Kind) -> None:
         dry_run: DryRun = False,
         wait: Wait = 0,
     ) -> Response:
-        """Remove it: one commit in the caller's name."""
+        """Remove it: one commit in the caller's name. Removing what is not there changes nothing."""
         wish = Wish(kind, place.name, place.product, None, when, skip=skip, dry_run=dry_run)
         return await _granted(parts, caller, wish, wait)
 
