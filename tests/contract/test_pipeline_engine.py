@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesTarget, ProductSpaces
 from nautes_adapters.memory import MemoryPipelineEngine
 from nautes_adapters.tekton import TektonEngine
-from nautes_domain.capabilities import RunRequest, Space
+from nautes_domain.capabilities import Origin, RunRequest, Space
 from nautes_domain.effects import Cause
 from nautes_domain.failures import Rejected, Retry
 from nautes_domain.plan import Action, Verb
@@ -20,6 +20,7 @@ from nautes_domain.queueing import Order
 from nautes_domain.runs import Progress, RunPhase
 from support import tekton
 from support.crd_schemas import problems
+from support.gitlab_ci import FILE, ci_world
 from support.local_cluster import clusters
 
 REQUEST = RunRequest(
@@ -98,6 +99,11 @@ class Harness:
     remove: Callable[[RunRequest], Awaitable[None]]
     pointer: str
     """Where the file gives a value to its parameter `branch`."""
+    origin: Origin = field(default_factory=Origin)
+    holds: bool = True
+    """Whether it can keep a run waiting."""
+    clock: bool = False
+    """Whether what runs the run looks at a clock of its own, instead of being told the time."""
 
 
 def read_memory(run):
@@ -164,21 +170,61 @@ async def on_tekton(client):
     return Harness(TektonEngine(client), TEKTON_FILE, read_tekton, started, move, remove, pointer)
 
 
-@pytest.fixture(params=["memory", "tekton"])
+def on_gitlab_ci(ci):
+    return Harness(
+        ci.engine,
+        FILE,
+        read_gitlab_ci,
+        ci.started,
+        ci.move,
+        ci.remove,
+        "/variables/branch",
+        ci.origin,
+        holds=False,
+        clock=True,
+    )
+
+
+def read_gitlab_ci(run):
+    variables = run["variables"]
+    marks = json.loads(variables["NAUTES_MARKS"])
+    return {
+        "name": variables["NAUTES_RUN"],
+        **{key: marks[key] for key in ("namespace", "account", "labels", "annotations")},
+        "params": {key: value.replace("$$", "$") for key, value in variables.items()},
+    }
+
+
+@pytest.fixture(params=["memory", "tekton", "gitlab-ci"])
 async def harness(request, tmp_path):
     if request.param == "memory":
         yield await in_memory()
+        return
+    if request.param == "gitlab-ci":
+        async with ci_world(request.getfixturevalue("forge"), tmp_path) as ci:
+            yield on_gitlab_ci(ci)
         return
     async with clusters(tmp_path) as start:
         yield await on_tekton(await start())
 
 
 def built(harness, request=REQUEST):
-    return harness.engine.build(request, harness.source, file="ci/trunk.yaml")
+    return harness.engine.build(from_origin(harness, request), harness.source, file="ci/trunk.yaml")
+
+
+def from_origin(harness, request):
+    return replace(request, origin=harness.origin)
 
 
 async def test_it_has_a_name(harness):
     assert harness.engine.name
+
+
+async def test_records_name_the_run_and_where_it_is(harness):
+    ref = harness.engine.address("build-east", "apple-ci-1", "apple-ci")
+    assert (ref.name, ref.scope) == ("apple-ci-1", "apple-ci")
+    assert ref.system
+    assert ref.kind
 
 
 async def test_name_place_account_and_labels_are_ours(harness):
@@ -265,15 +311,16 @@ async def test_a_run_that_is_started_later_is_followed_to_its_end(harness):
         assert pending.progress.started_at is None
         await harness.move(OURS, RunPhase.RUNNING)
         running = await met(runs, RunPhase.RUNNING)
-        assert (running.progress.started_at, running.progress.finished_at) == (START, None)
+        assert running.progress.finished_at is None
+        assert running.progress.started_at == START or harness.clock
         await harness.move(OURS, RunPhase.SUCCEEDED)
         done = await met(runs, RunPhase.SUCCEEDED)
-        assert done.progress.duration == END - START
+        assert done.progress.duration == END - START or (harness.clock and done.progress.duration is not None)
 
 
 @pytest.mark.parametrize(
     ("phase", "reason", "words"),
-    [(RunPhase.FAILED, "Failed", "task unit: "), (RunPhase.CANCELLED, "Cancelled", "cancelled")],
+    [(RunPhase.FAILED, "Failed", " unit: "), (RunPhase.CANCELLED, "Cancelled", "cancelled")],
 )
 async def test_an_end_that_is_no_success_says_why(harness, phase, reason, words):
     await start(harness)
@@ -387,7 +434,18 @@ async def test_a_run_that_is_not_held_starts_by_itself(harness):
     assert await harness.engine.steer(state, Order.RELEASE) is False
 
 
+async def test_who_cannot_keep_a_run_waiting_says_so(harness):
+    if harness.holds:
+        assert built(harness, replace(REQUEST, held=True))
+        return
+    with pytest.raises(Rejected) as raised:
+        built(harness, replace(REQUEST, held=True))
+    assert raised.value.code == "cannot-hold"
+
+
 async def test_a_held_run_waits_until_it_is_let_go_once(harness):
+    if not harness.holds:
+        pytest.skip("it says that it cannot: test_who_cannot_keep_a_run_waiting_says_so")
     await start(harness, replace(OURS, held=True))
     waiting = await only_run(harness)
     assert (waiting.waits, waiting.phase) == (True, RunPhase.PENDING)
@@ -398,7 +456,7 @@ async def test_a_held_run_waits_until_it_is_let_go_once(harness):
 
 @pytest.mark.parametrize("waits", [True, False])
 async def test_a_run_is_stopped_once_and_never_let_go_after_that(harness, waits):
-    await start(harness, replace(OURS, held=waits))
+    await start(harness, replace(OURS, held=waits and harness.holds))
     state = await only_run(harness)
     assert await harness.engine.steer(state, Order.CANCEL) is True
     stopping = await only_run(harness)
@@ -426,14 +484,16 @@ async def test_a_run_is_deleted_once(harness):
 
 
 async def test_a_later_run_of_the_same_name_is_not_steered(harness):
-    await start(harness, replace(OURS, held=True))
+    await start(harness, replace(OURS, held=harness.holds))
     gone = await only_run(harness)
     await harness.remove(OURS)
-    await start(harness, replace(OURS, held=True))
+    await start(harness, replace(OURS, held=harness.holds))
     for order in Order:
         with suppress(Retry):
             assert await harness.engine.steer(gone, order) is False
-    assert (await only_run(harness)).waits
+    again = await only_run(harness)
+    assert again.uid != gone.uid
+    assert (again.phase, again.progress.stopping, again.waits) == (RunPhase.PENDING, False, harness.holds)
 
 
 RUNS = [

@@ -87,7 +87,7 @@ class Place:
         at = self.desk
         host = GitLabCodeHost(self.servers.forge.url, self.servers.forge.token)
         declarations = Declarations(at.desired, Bucket(at.js, "index", IndexedProject), at.status)
-        clusters = Clusters(self.secrets, connect)
+        clusters = Clusters(self.secrets, connect, declarations.pipelines_on)
         bus = Bus(at.js, TENANT, "reconciler", now)
         results = Results(host, declarations, bus, now=now, clock=perf_counter)
         out = io.StringIO()
@@ -178,11 +178,10 @@ def now():
     return datetime.now(UTC)
 
 
-def connect(name, secret):
+def connect(name, secret, pipelines):
     client = KubernetesClient.from_token(*(secret.values[key] for key in ("server", "ca", "token")))
-    return Cluster(
-        secret.version, KubernetesTarget(client, name, ()), TektonEngine(client, window=2), client.close
-    )
+    target = KubernetesTarget(client, name, ())
+    return Cluster(secret.version, pipelines, target, TektonEngine(client, window=2), client.close)
 
 
 def push(project_id, commit):

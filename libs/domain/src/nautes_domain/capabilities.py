@@ -12,9 +12,12 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from nautes_domain import names
-from nautes_domain.plan import State
+from nautes_domain.plan import Ref, State
 from nautes_domain.queueing import Order
 from nautes_domain.runs import RunState
+
+SUPERSEDED: Final = "superseded"
+"""Code of a refusal to run what a later push made outdated: nothing is wrong, and nobody has to act."""
 
 
 class CommitState(StrEnum):
@@ -25,6 +28,7 @@ class CommitState(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     CANCELED = "canceled"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,17 @@ class SecretStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a pipeline file was read."""
+
+    project_id: int = 0
+    path: str = ""
+    revision: str = ""
+    """Short name of a branch or tag."""
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """One run that a delivery asks for. Its name derives from the delivery's content: doing it twice makes one."""
 
@@ -191,18 +206,25 @@ class RunRequest:
     """Values that take the place of what stands at a JSON pointer into the run."""
     held: bool = False
     """Created to wait until it is told to start; see `queueing`."""
+    origin: Origin = Origin()
+    """For engines that read the file once more by themselves."""
 
 
 class PipelineEngine(Protocol):
-    """What runs pipelines: Tekton."""
+    """What runs pipelines: Tekton, GitLab CI. A cluster's `componentsList.pipeline` says which, by its name."""
 
     name: str
+
+    def address(self, cluster: str, name: str, namespace: str) -> Ref:
+        """Return where a run is, for records. Pure."""
+        ...
 
     def build(self, request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
         """Return the run object made from a pipeline file. Pure.
 
         Namespace, name, account, labels and whether it is held are forced. Raises Rejected with violations
-        (file and line) if the file is not exactly one run of this engine.
+        (file and line) if the file is not exactly one run of this engine, and (code `cannot-hold`) if it is to
+        be held by an engine that holds nothing back.
         """
         ...
 

@@ -1,7 +1,7 @@
 """What is known of the components that may serve a cluster: categories, names, properties, hooks of pipelines. Values only.
 
 From the original's `componentCategoryDefinition.yaml`, `thirdPartComponents.yaml` (section 7.2) and rule C10;
-`nautes` and `openbao` are ours.
+`nautes`, `openbao` and `gitlab-ci` are ours.
 """
 
 import re
@@ -44,7 +44,7 @@ COMPONENTS: Final[Mapping[str, Mapping[str, Mapping[str, Property]]]] = {
     "eventListener": {"argo-events": {}, "nautes": {}},
     "gateway": {"traefik": _NODE_PORTS},
     "multiTenant": {"hnc": _FOLDER, "nautes": {}},
-    "pipeline": {"tekton": {"host": Property(_HOST, "tekton.example.com")}},
+    "pipeline": {"gitlab-ci": {}, "tekton": {"host": Property(_HOST, "tekton.example.com")}},
     "progressiveDelivery": {"argo-rollouts": {}},
     "secretManagement": {"vault": {}, "openbao": {}},
     "secretSync": {"external-secrets": {}},

@@ -112,6 +112,10 @@ class RunState:
     """When the engine stored it, as precisely as the engine says."""
     received_at: datetime | None = None
     """When the event that it answers was received."""
+    url: str = ""
+    """Where people look at it; empty where there is no such page."""
+    shows_itself: bool = False
+    """The code host shows it beside the commit already, so that no status of ours is needed."""
 
     @property
     def phase(self) -> RunPhase:
@@ -156,6 +160,7 @@ class Marks:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     created_at: datetime | None = None
+    url: str = ""
 
 
 def run_state(marks: Marks, progress: Progress) -> RunState | None:
@@ -177,7 +182,7 @@ def run_state(marks: Marks, progress: Progress) -> RunState | None:
         marks.name, marks.namespace, marks.uid, product, runtime, int(project_id), cause, progress,
         notes.get(REPORTED, ""), notes.get(BRANCH, "")[:1000], notes.get(TRACEPARENT, "")[:100],
         labels.get(PIPELINE, "")[:63], QUEUED in notes, notes.get(GROUP, "")[:64],
-        marks.created_at, instant(notes.get(RECEIVED_AT)),
+        marks.created_at, instant(notes.get(RECEIVED_AT)), marks.url,
     )  # fmt: skip
 
 

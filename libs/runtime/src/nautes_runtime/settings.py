@@ -105,6 +105,12 @@ class GitLabSettings(Part):
 
     url: str
     token_file: Path
+    pipelines_token_file: Path | None = None
+    """Token of the account under which GitLab CI pipelines run, for clusters whose pipelines GitLab CI serves.
+
+    Jobs hold the rights of that account (GitLab, "CI/CD job token"): it is a Developer of the projects with pipeline
+    files, and nothing else.
+    """
     ssh_url: str = ""
     """Where repositories are read over SSH: `ssh://git@gitlab.example` or `ssh://git@gitlab.example:2222`.
 

@@ -5,14 +5,16 @@ from functools import partial
 from time import perf_counter
 
 from nautes_adapters.argocd import ArgoDeployer, ArgoTarget, PrivateKey, RepositorySecrets
-from nautes_adapters.gitlab import GitLabCodeHost, GitLabLostCalls, GitLabSpace
+from nautes_adapters.gitlab import GitLabApi, GitLabCiEngine, GitLabCodeHost, GitLabLostCalls, GitLabSpace
 from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesClient, KubernetesTarget, ProductSpaces
 from nautes_adapters.tekton import TektonEngine
 from nautes_adapters.vault import VaultSecretStore, VaultSession
 from nautes_domain import names
-from nautes_domain.capabilities import CodeHost, SecretStore, StoredSecret
+from nautes_domain.capabilities import CodeHost, PipelineEngine, SecretStore, StoredSecret
 from nautes_domain.events import PARTITIONS, Delivery, Fact
+from nautes_domain.failures import Rejected
 from nautes_domain.heads import Heads
+from nautes_domain.manifests import Component
 from nautes_domain.snapshot import CalendarMark, IndexedProject, Snapshot, StartedRun
 from nautes_reconciler.assigning import HOOK_MOUNT, KEY_MOUNT, Assigning, Systems
 from nautes_reconciler.calendars import Calendars
@@ -44,7 +46,7 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
         context.buckets.index(IndexedProject),
         context.buckets.status,
     )
-    systems = _systems(settings, context)
+    systems = _systems(settings, context, declarations)
     declaring = Declaring(settings.tenant, systems.code_host, declarations, context.bus, context.now)
     gitlab = settings.gitlab
     addresses = Addresses(settings.gateway_url.rstrip("/"), gitlab.url.rstrip("/"), gitlab.ssh_url)
@@ -129,7 +131,7 @@ def _lost_calls(settings: ReconcilerSettings, context: ServiceContext) -> GitLab
     return calls
 
 
-def _systems(settings: ReconcilerSettings, context: ServiceContext) -> Systems:
+def _systems(settings: ReconcilerSettings, context: ServiceContext, declarations: Declarations) -> Systems:
     vault = settings.vault
     secrets = VaultSecretStore(VaultSession(vault.address, vault.login(), verify=vault.verify))
     token = read_secret(settings.gitlab.token_file).get_secret_value()
@@ -143,7 +145,7 @@ def _systems(settings: ReconcilerSettings, context: ServiceContext) -> Systems:
     )
     kubeconfig = settings.management.kubeconfig
     management = KubernetesClient.from_kubeconfig(kubeconfig) if kubeconfig else KubernetesClient.in_cluster()
-    clusters = Clusters(secrets, _connect)
+    clusters = Clusters(secrets, Connections(settings, context, declarations), declarations.pipelines_on)
     for close in (clusters.close, management.close, gitlab.close, code_host.close):
         context.on_stop(close)
     return Systems(
@@ -158,11 +160,48 @@ def _systems(settings: ReconcilerSettings, context: ServiceContext) -> Systems:
     )
 
 
-def _connect(name: str, secret: StoredSecret) -> Cluster:
-    values = secret.values
-    client = KubernetesClient.from_token(values["server"], values["ca"], values["token"])
-    target = KubernetesTarget(client, name, SPACE_KINDS)
-    return Cluster(secret.version, target, TektonEngine(client), client.close)
+class Connections:
+    """Connects clusters, each with the pipeline engine that it declares: Tekton, unless it names another."""
+
+    def __init__(
+        self, settings: ReconcilerSettings, context: ServiceContext, declarations: Declarations
+    ) -> None:
+        self._settings = settings
+        self._context = context
+        self._declarations = declarations
+
+    def __call__(self, name: str, secret: StoredSecret, pipelines: Component | None) -> Cluster:
+        """Return a connected cluster. Raises Rejected if its engine lacks a setting."""
+        values = secret.values
+        client = KubernetesClient.from_token(values["server"], values["ca"], values["token"])
+        target = KubernetesTarget(client, name, SPACE_KINDS)
+        if pipelines is None or pipelines.name != GitLabCiEngine.name:
+            dashboard = pipelines.additions.get("host", "") if pipelines else ""
+            engine: PipelineEngine = TektonEngine(client, dashboard=dashboard)
+            return Cluster(secret.version, pipelines, target, engine, client.close)
+        ci = self._gitlab_ci(name)
+
+        async def close() -> None:
+            await ci.close()
+            await client.close()
+
+        return Cluster(secret.version, pipelines, target, ci, close)
+
+    def _gitlab_ci(self, cluster: str) -> GitLabCiEngine:
+        gitlab, context = self._settings.gitlab, self._context
+        if gitlab.pipelines_token_file is None:
+            raise Rejected(
+                "no account for pipelines is set",
+                what=f"Cluster/{cluster}",
+                who="platform team",
+                next_step="set NAUTES_GITLAB__PIPELINES_TOKEN_FILE to the token of an account without other rights",
+                code="no-pipelines-account",
+            )
+        token = read_secret(gitlab.pipelines_token_file).get_secret_value()
+        projects = partial(self._declarations.pipeline_projects, cluster)
+        return GitLabCiEngine(
+            GitLabApi(gitlab.url, token), cluster, projects, context.locks.hold, context.now
+        )
 
 
 async def _read_key(secrets: SecretStore, path: str) -> PrivateKey | None:

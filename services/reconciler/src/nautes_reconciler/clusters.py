@@ -7,6 +7,7 @@ from typing import Final
 from nautes_domain import names
 from nautes_domain.capabilities import PipelineEngine, SecretStore, StoredSecret
 from nautes_domain.failures import Blocked
+from nautes_domain.manifests import Component
 from nautes_domain.plan import Action, Observed
 from nautes_domain.reconcile import Target
 
@@ -21,12 +22,14 @@ class Cluster:
 
     version: int
     """Version of the credentials that it was connected with."""
+    pipelines: Component | None
+    """What serves pipelines there, as it was declared when it was connected."""
     target: Target
     engine: PipelineEngine
     close: Callable[[], Awaitable[None]]
 
 
-Connect = Callable[[str, StoredSecret], Cluster]
+Connect = Callable[[str, StoredSecret, Component | None], Cluster]
 
 
 class Unregistered:
@@ -53,11 +56,17 @@ class Unregistered:
 
 
 class Clusters:
-    """Connects on first use and again when the credentials were renewed."""
+    """Connects on first use, and again when the credentials were renewed or another engine was declared."""
 
-    def __init__(self, secrets: SecretStore, connect: Connect) -> None:
+    def __init__(
+        self,
+        secrets: SecretStore,
+        connect: Connect,
+        pipelines_on: Callable[[str], Awaitable[Component | None]],
+    ) -> None:
         self._secrets = secrets
         self._connect = connect
+        self._pipelines_on = pipelines_on
         self._connected: dict[str, Cluster] = {}
 
     async def get(self, name: str) -> Cluster | None:
@@ -65,9 +74,10 @@ class Clusters:
         secret = await self._secrets.read(MOUNT, names.cluster_account_path(name, ACCOUNT))
         if secret is None:
             return None
+        declared = await self._pipelines_on(name)
         known = self._connected.get(name)
-        if known is None or known.version != secret.version:
-            self._connected[name] = self._connect(name, secret)
+        if known is None or (known.version, known.pipelines) != (secret.version, declared):
+            self._connected[name] = self._connect(name, secret, declared)
             if known is not None:
                 await known.close()
         return self._connected[name]

@@ -65,7 +65,9 @@ class Queue:
             return Schedule()
         runs = await engine.runs_of(*runtime, declared.namespace)
         for step in carried_out(runs, declared.limits) if first else ():
-            await self._record(cluster, step, None, 0.0, already=True)
+            await self._record(
+                engine.address(cluster, step.run.name, step.run.namespace), step, None, 0.0, already=True
+            )
         plan = schedule(runs, declared.limits)
         failures = [await self._carry_out(cluster, engine, step) for step in plan.steps]
         failure = most_urgent([one for one in failures if one is not None])
@@ -74,16 +76,16 @@ class Queue:
         return plan
 
     async def _carry_out(self, cluster: str, engine: PipelineEngine, step: Step) -> Failure | None:
-        began = self._clock()
+        ref, began = engine.address(cluster, step.run.name, step.run.namespace), self._clock()
         try:
             if step.order is Order.DELETE:
                 await self._remember(cluster, step.run)
             done = await engine.steer(step.run, step.order)
         except Failure as failure:
-            await self._record(cluster, step, failure, self._clock() - began)
+            await self._record(ref, step, failure, self._clock() - began)
             return failure
         if done:
-            await self._record(cluster, step, None, self._clock() - began)
+            await self._record(ref, step, None, self._clock() - began)
         return None
 
     async def _remember(self, cluster: str, run: RunState) -> None:
@@ -92,10 +94,10 @@ class Queue:
         await self._started.remember(run.name, started)
 
     async def _record(
-        self, cluster: str, step: Step, failure: Failure | None, seconds: float, *, already: bool = False
+        self, ref: Ref, step: Step, failure: Failure | None, seconds: float, *, already: bool = False
     ) -> None:
         effect = effect_of(
-            Outcome(action_of(cluster, step), failure, seconds),
+            Outcome(action_of(ref, step), failure, seconds),
             tenant=self._bus.tenant,
             service=self._bus.service,
             scope=names.scope("product", step.run.product),
@@ -105,10 +107,9 @@ class Queue:
         await self._bus.effect(effect.model_copy(update={"result": Result.ALREADY}) if already else effect)
 
 
-def action_of(cluster: str, step: Step) -> Action:
-    """Return what is done to the cluster, for the record: the same whenever the same is done to a run."""
+def action_of(ref: Ref, step: Step) -> Action:
+    """Return what is done to a run, for the record: the same whenever the same is done to it."""
     run = step.run
-    ref = Ref(f"kubernetes/{cluster}", "PipelineRun", run.name, run.namespace)
     verb = Verb.DELETE if step.order is Order.DELETE else Verb.UPDATE
     entity = f"ProjectPipelineRuntime/{run.runtime}"
     return Action(verb, ref, _BEFORE, _AFTER.get(step.order), step.because, entity)

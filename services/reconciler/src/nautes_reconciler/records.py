@@ -1,13 +1,13 @@
 """What the reconciler keeps: snapshots of declarations, the index of projects, and statuses, over the shared buckets."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol, TypeVar
 
 from nautes_domain import names
 from nautes_domain.catalog import ProductCatalog, TenantCatalog, read_product, read_tenant
 from nautes_domain.effects import Status
 from nautes_domain.failures import Rejected, Violation
-from nautes_domain.manifests import ProjectPipelineRuntime
+from nautes_domain.manifests import Component, ProjectPipelineRuntime
 from nautes_domain.snapshot import TENANT_KEY, IndexedProject, Snapshot, project_key
 
 T = TypeVar("T")
@@ -100,6 +100,23 @@ class Declarations:
             return None
         environment = catalog.environments[found.manifest.spec.destination.environment]
         return found.manifest if environment.manifest.spec.cluster == cluster else None
+
+    async def pipelines_on(self, cluster: str) -> Component | None:
+        """Return what serves pipelines on a cluster, as far as that is declared."""
+        declared = (await self.tenant_until_now()).clusters.get(cluster)
+        return declared.manifest.spec.components_list.pipeline if declared else None
+
+    async def pipeline_projects(self, cluster: str) -> Collection[int]:
+        """Return the ids of the projects that hold pipeline files of runtimes on a cluster."""
+        wanted = {
+            (product, runtime.manifest.spec.pipeline_source)
+            for product, catalog in (await self.products()).items()
+            for runtime in catalog.pipelines.values()
+            if (place := catalog.environments.get(runtime.manifest.spec.destination.environment))
+            and place.manifest.spec.cluster == cluster
+        }
+        known = await self.projects()
+        return {known[place].project_id for place in wanted if place in known}
 
     async def products(self) -> Mapping[str, ProductCatalog]:
         """Return what can be read of the last good declarations of every product.

@@ -67,7 +67,9 @@ class Results:
         if late or not await self._is_ours(key, run):
             return False
         with span("report run", {"nautes.phase": run.phase.value}, within=remote(run.traceparent)):
-            await self._tell(run, status_of(cluster, run, place))
+            if not run.shows_itself:
+                kind = engine.address(cluster, run.name, run.namespace).kind
+                await self._tell(run, status_of(cluster, run, place, kind=kind))
             if await engine.mark_reported(run):
                 self._told[key] = run.phase
             else:
@@ -134,9 +136,9 @@ class Results:
         await self._bus.effect(_as_found(effect) if already else effect)
 
 
-def status_of(cluster: str, run: RunState, place: int = 0) -> CommitStatus:
+def status_of(cluster: str, run: RunState, place: int = 0, *, kind: str = "PipelineRun") -> CommitStatus:
     """Return the status that a run's phase stands for; `place` is where it stands in the queue, from 1."""
-    progress, which = run.progress, f"PipelineRun {run.name} on {cluster}"
+    progress, which = run.progress, f"{kind} {run.name} on {cluster}"
     took = "" if progress.duration is None else spent(progress.duration)
     why = ": ".join(part for part in (progress.reason, progress.message) if part)
     words = {
@@ -146,7 +148,7 @@ def status_of(cluster: str, run: RunState, place: int = 0) -> CommitStatus:
     }.get(run.phase, f"{why or run.phase.value} ({which}" + (f", after {took})" if took else ")"))
     if len(words) > _SHOWN:
         words = f"{words[: _SHOWN - 1]}…"
-    return CommitStatus(_STATES[run.phase], f"nautes/{run.runtime}", words, run.ref)
+    return CommitStatus(_STATES[run.phase], f"nautes/{run.runtime}", words, run.ref, run.url)
 
 
 def action_of(run: RunState, status: CommitStatus) -> Action:

@@ -4,7 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, Deployer, PipelineEngine
+from nautes_domain.capabilities import (
+    SUPERSEDED,
+    CodeHost,
+    CommitState,
+    CommitStatus,
+    Deployer,
+    Origin,
+    PipelineEngine,
+    RunRequest,
+)
 from nautes_domain.effects import Considered, Result, result_of
 from nautes_domain.events import Delivery
 from nautes_domain.failures import Blocked, Failure, Rejected
@@ -57,15 +66,14 @@ class Starter:
                 engine = await self._engine_on(run.cluster)
             file = f"{run.repository}/{run.path}"
             with span("read pipeline file"):
-                run, source = await self._source(run, delivery)
+                request, source = await self._read(run, delivery)
             with span("build run"):
-                built = engine.build(run.filled, source, file=file)
-            request = run.filled
-            ref = Ref(f"kubernetes/{run.cluster}", "PipelineRun", request.name, request.namespace)
+                built = engine.build(request, source, file=file)
+            ref = engine.address(run.cluster, request.name, request.namespace)
             entity = f"ProjectPipelineRuntime/{run.considered.runtime}"
             action = Action(Verb.CREATE, ref, None, built, run.considered.reason, entity)
             with span("create run", {"nautes.system": ref.system, "nautes.object": str(ref)}):
-                created = await self._once(engine, run, built, delivery)
+                created = await self._once(engine, replace(run, request=request), built, delivery)
         except Failure as failure:
             await self._refuse(run, delivery, failure)
             seconds = self._clock() - began
@@ -101,10 +109,17 @@ class Starter:
         considered = _settled(refresh.considered, already=not asked)
         return Done(considered, action, already=not asked, seconds=self._clock() - began)
 
-    async def _source(self, run: RunToStart, delivery: Delivery) -> tuple[RunToStart, bytes]:
-        """Return the pipeline file. An event that names no commit builds the one that the file is read at."""
+    async def _read(self, run: RunToStart, delivery: Delivery) -> tuple[RunRequest, bytes]:
+        """Return the request with where its pipeline file was read, and the file."""
+        placed, origin = await self._placed(run, delivery)
+        source = await self._code_host.read(origin.project_id, origin.path, origin.commit)
+        return replace(placed.filled, origin=origin), source
+
+    async def _placed(self, run: RunToStart, delivery: Delivery) -> tuple[RunToStart, Origin]:
+        """Return where the file is. An event that names no commit builds the one that the file is read at."""
         if run.commit:  # the pipeline lies in the repository that was pushed to
-            return run, await self._code_host.read(delivery.project_id, run.path, run.commit)
+            short = delivery.source_branch or run.revision
+            return run, Origin(delivery.project_id, run.path, short, run.commit)
         project = (await self._declarations.projects()).get((run.considered.product, run.repository))
         if project is None:
             raise Blocked("its repository is not there yet", by=f"coderepo/{run.repository}")
@@ -116,10 +131,10 @@ class Starter:
                 next_step=f"push the branch, or set the trigger's revision in {run.considered.runtime}",
                 code="no-such-revision",
             )
-        source = await self._code_host.read(project.project_id, run.path, commit)
-        return (
-            run if delivery.checkout_sha else built_at(run, project.project_id, project.path, commit)
-        ), source
+        origin = Origin(project.project_id, run.path, run.revision, commit)
+        if delivery.checkout_sha:
+            return run, origin
+        return built_at(run, project.project_id, project.path, commit), origin
 
     async def _refuse(self, run: RunToStart, delivery: Delivery, failure: Failure) -> None:
         """Put a refusal beside the pushed commit. What will be tried again is not shown as final.
@@ -130,7 +145,8 @@ class Starter:
         if not isinstance(failure, Rejected) or not delivery.checkout_sha:
             return
         name, short = f"nautes/{run.considered.runtime}", delivery.source_branch or delivery.revision
-        status = CommitStatus(CommitState.FAILED, name, str(failure)[:250], ref=short)
+        state = CommitState.SKIPPED if failure.code == SUPERSEDED else CommitState.FAILED
+        status = CommitStatus(state, name, str(failure)[:250], ref=short)
         with span("commit status"):
             await self._code_host.set_status(delivery.project_id, delivery.checkout_sha, status)
 

@@ -1,5 +1,7 @@
-"""GitLab, and what answers like it: code host, groups and projects and hooks, deploy keys."""
+"""GitLab, and what answers like it: code host, groups and projects and hooks, deploy keys, CI."""
 
+from nautes_adapters.gitlab.api import GitLabApi
+from nautes_adapters.gitlab.ci import GitLabCiEngine
 from nautes_adapters.gitlab.code_host import GitLabCodeHost
 from nautes_adapters.gitlab.deploy_keys import DeployKey, GitLabDeployKeys
 from nautes_adapters.gitlab.hooks import HookSecrets
@@ -8,5 +10,13 @@ from nautes_adapters.gitlab.personal import GitLabPersonal
 from nautes_adapters.gitlab.space import GitLabSpace
 
 __all__ = [
-    "DeployKey", "GitLabCodeHost", "GitLabDeployKeys", "GitLabLostCalls", "GitLabPersonal", "GitLabSpace", "HookSecrets",
-]  # fmt: skip
+    "DeployKey",
+    "GitLabApi",
+    "GitLabCiEngine",
+    "GitLabCodeHost",
+    "GitLabDeployKeys",
+    "GitLabLostCalls",
+    "GitLabPersonal",
+    "GitLabSpace",
+    "HookSecrets",
+]

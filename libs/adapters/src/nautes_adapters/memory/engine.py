@@ -10,6 +10,7 @@ from typing import Any
 from nautes_domain import pointers
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
+from nautes_domain.plan import Ref
 from nautes_domain.queueing import Order
 from nautes_domain.runs import REPORTED, TRACEPARENT, Marks, Progress, RunState, run_state
 
@@ -29,6 +30,10 @@ class MemoryPipelineEngine:
         self._count = itertools.count(1)
         self._told: list[RunState] = []
         self._changed = asyncio.Condition()
+
+    def address(self, cluster: str, name: str, namespace: str) -> Ref:
+        """Return where a run is."""
+        return Ref(f"memory/{cluster}", "Run", name, namespace)
 
     def build(self, request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
         """Return the run; what the file says about name, namespace, account and labels is replaced."""

@@ -13,6 +13,7 @@ from nautes_adapters.tekton.status import state_of
 from nautes_adapters.tekton.steering import wanted_status
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Blocked, Rejected, Retry
+from nautes_domain.plan import Ref
 from nautes_domain.queueing import Order
 from nautes_domain.runs import PRODUCT, REPORTED, RUNTIME, RunState
 
@@ -21,13 +22,18 @@ ATTEMPTS = 5
 
 
 class TektonEngine:
-    """Implements `capabilities.PipelineEngine`; one per cluster."""
+    """Implements `capabilities.PipelineEngine`; one per cluster. `dashboard` is the host of Tekton's, or empty."""
 
     name = "tekton"
 
-    def __init__(self, client: KubernetesClient, *, window: int = WINDOW) -> None:
+    def __init__(self, client: KubernetesClient, *, window: int = WINDOW, dashboard: str = "") -> None:
         self._client = client
         self._window = window
+        self._dashboard = dashboard
+
+    def address(self, cluster: str, name: str, namespace: str) -> Ref:
+        """Return where a run is."""
+        return Ref(f"kubernetes/{cluster}", KIND, name, namespace)
 
     def build(self, request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
         """Return the PipelineRun made from a pipeline file; see `run.build`."""
@@ -54,7 +60,7 @@ class TektonEngine:
 
     def follow(self) -> AsyncGenerator[RunState, None]:
         """Yield the state of every run of ours, then of each that changes; see `following`."""
-        return Following(self._client, window=self._window).states()
+        return Following(self._client, window=self._window, dashboard=self._dashboard).states()
 
     async def runs_of(self, product: str, runtime: str, namespace: str) -> Sequence[RunState]:
         """Return all runs of one runtime.
@@ -64,7 +70,8 @@ class TektonEngine:
         """
         selector = f"{SELECTOR},{PRODUCT}={product},{RUNTIME}={runtime}"
         found = await self._client.list(KIND, namespace, labels=selector)
-        return [state for state in map(state_of, found) if state is not None]
+        states = (state_of(run, self._dashboard) for run in found)
+        return [state for state in states if state is not None]
 
     async def steer(self, run: RunState, order: Order) -> bool:
         """Delete the run, or write its `spec.status`, on top of the version that was just read."""

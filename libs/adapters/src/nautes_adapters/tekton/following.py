@@ -23,9 +23,10 @@ _Key = tuple[str, str]
 class Following:
     """One pass over the runs of a cluster. Keeps what is not finished, to tell what vanished between two lists."""
 
-    def __init__(self, client: KubernetesClient, *, window: int = WINDOW) -> None:
+    def __init__(self, client: KubernetesClient, *, window: int = WINDOW, dashboard: str = "") -> None:
         self._client = client
         self._window = window
+        self._dashboard = dashboard
         self._open: dict[_Key, RunState] = {}
 
     async def states(self) -> AsyncGenerator[RunState, None]:
@@ -54,14 +55,15 @@ class Following:
                         yield change
 
     def _listed(self, runs: list[dict[str, Any]]) -> Iterator[RunState]:
-        found = {_key(state): state for state in map(state_of, runs) if state is not None}
+        states = (state_of(run, self._dashboard) for run in runs)
+        found = {_key(state): state for state in states if state is not None}
         vanished = [state for key, state in self._open.items() if key not in found]
         self._open = {key: state for key, state in found.items() if not state.phase.final}
         yield from (state.removed() for state in vanished)
         yield from found.values()
 
     def _changed(self, change: Change) -> Iterator[RunState]:
-        state = state_of(change.object)
+        state = state_of(change.object, self._dashboard)
         if state is None:
             return
         if change.kind == "DELETED":

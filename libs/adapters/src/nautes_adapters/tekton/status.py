@@ -26,9 +26,13 @@ _LOGS_HINT: Final = "; for logs run"
 """What follows names pods and a command that owners of a product may not run."""
 
 
-def state_of(run: Mapping[str, Any]) -> RunState | None:
-    """Return the state of a PipelineRun, None if it does not carry our marks."""
+def state_of(run: Mapping[str, Any], dashboard: str = "") -> RunState | None:
+    """Return the state of a PipelineRun, None if it does not carry our marks.
+
+    `dashboard` is the host on which Tekton Dashboard shows it (its route `/namespaces/:namespace/pipelineruns/:name`).
+    """
     metadata = run.get("metadata") or {}
+    place = f"#/namespaces/{metadata.get('namespace')}/pipelineruns/{metadata.get('name')}"
     marks = Marks(
         name=str(metadata.get("name") or ""),
         namespace=str(metadata.get("namespace") or ""),
@@ -36,6 +40,7 @@ def state_of(run: Mapping[str, Any]) -> RunState | None:
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         created_at=instant(metadata.get("creationTimestamp")),
+        url=f"https://{dashboard}/{place}" if dashboard else "",
     )
     asked = str((run.get("spec") or {}).get("status") or "")
     progress = progress_of(run.get("status") or {})

@@ -19,8 +19,11 @@ from nautes_localstack.forge.api import (
     deploy_keys,
     groups,
     hooks,
+    jobs,
     members,
     merge_requests,
+    notes,
+    pipelines,
     projects,
     repository,
     statuses,
@@ -33,6 +36,7 @@ from nautes_localstack.forge.hooks.delivery import Deliveries
 from nautes_localstack.forge.hosting import Host
 from nautes_localstack.forge.lanes import Lanes
 from nautes_localstack.forge.merge_requests import MergeRequests
+from nautes_localstack.forge.pipelines import Pipelines
 from nautes_localstack.forge.pushes import Pushes
 from nautes_localstack.forge.smart_http import SmartHttp
 from nautes_localstack.forge.ssh import SshGit, kept_key
@@ -50,6 +54,9 @@ ROUTES: Final = tuple(
         commits,
         statuses,
         merge_requests,
+        notes,
+        pipelines,
+        jobs,
     )
     for route in module.ROUTES
 )
@@ -120,7 +127,7 @@ def build(settings: Settings) -> Starlette:
     pushes = Pushes(host, lanes, deliveries, requests)
     served = serving.environment(host.scratch)
     ssh = SshGit(host, pushes, served)
-    services = Services(host, pushes, deliveries, requests, settings.allow_local_hooks)
+    services = Services(host, pushes, deliveries, requests, Pipelines(host), settings.allow_local_hooks)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -35,6 +35,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+RUNNER: Final = Caller(
+    User(id=0, username="", name="", email="", created_at=_LONG_AGO),
+    AccessToken(id=0, user_id=0, name="", digest="", scopes=(), created_at=_LONG_AGO),
+)
+"""Stands for a runner: nobody with any right; its own token is checked by what it calls."""
+
+
 class Host:
     """State and repositories below one folder, which only its owner may read."""
 

@@ -1,4 +1,4 @@
-"""Merge requests as far as hooks tell of them: opened, edited, closed, opened again, moved by a push."""
+"""Merge requests as far as hooks tell of them: opened, edited, closed, opened again, moved by a push, commented."""
 
 import uuid
 from functools import partial
@@ -9,9 +9,10 @@ from nautes_localstack.forge.hooks.delivery import Deliveries
 from nautes_localstack.forge.hooks.payloads import Happened
 from nautes_localstack.forge.hosting import Host
 from nautes_localstack.forge.lanes import Lanes
-from nautes_localstack.forge.records import MergeRequest, Project, User
+from nautes_localstack.forge.records import MergeRequest, Note, Project, User
 
 TRIGGER = "merge_request_hooks"
+NOTE_TRIGGER = "note_hooks"
 
 
 class MergeRequests:
@@ -45,6 +46,30 @@ class MergeRequests:
             now = request.model_copy(update={"sha": change.after, "updated_at": self._host.now()})
             self._host.store.merge_requests.put(now)
             await self._tell(now, user, Happened("update", oldrev=request.sha), event_uuid)
+
+    def comment(
+        self, request: MergeRequest, note: Note, user: User, action: str, event_uuid: str = ""
+    ) -> None:
+        """Store a note on a merge request and tell of it; `action` is `create` or `update`."""
+        self._host.store.notes.put(note)
+        tell = partial(self._tell_note, request, note, user, action, event_uuid or str(uuid.uuid4()))
+        self._lanes.submit(("project", request.project_id), tell)
+
+    async def _tell_note(
+        self, request: MergeRequest, note: Note, user: User, action: str, event_uuid: str
+    ) -> None:
+        project = self._host.store.projects.get(request.project_id)
+        if project is None:
+            return
+        hooks = self._host.store.hooks.where(
+            lambda one: one.project_id == project.id and "note_events" in one.events
+        )
+        if not hooks:
+            return
+        head = await self._host.repository(project).commit(request.sha)
+        payload = payloads.note(self._host.place(project), user, request, head, (note, action))
+        for hook in hooks:
+            self._deliveries.announce(hook, NOTE_TRIGGER, payload, event_uuid)
 
     async def _tell(self, request: MergeRequest, user: User, happened: Happened, event_uuid: str) -> None:
         project = self._host.store.projects.get(request.project_id)

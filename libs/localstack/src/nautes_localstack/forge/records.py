@@ -28,7 +28,7 @@ EVENTS: Final = (
     "resource_access_token_events",
     "vulnerability_events",
 )
-"""Events that a project hook may ask for; only pushes, tag pushes and merge requests ever happen here."""
+"""Events that a project hook may ask for; only pushes, tag pushes, merge requests and their notes ever happen here."""
 
 
 class Record(BaseModel):
@@ -182,12 +182,63 @@ class DeployKey(Record):
 
 
 class Pipeline(Record):
-    """What groups the statuses of one commit and ref."""
+    """What groups the jobs of one commit and ref, and the statuses that others report of it."""
 
     project_id: int
     sha: str
     ref: str
+    tag: bool = False
+    source: str = "external"
+    """`api`, or `external` where statuses came first."""
+    name: str = ""
+    user_id: int = 0
+    variables: Mapping[str, str] = Field(default_factory=dict)
     created_at: datetime
+
+
+class Job(Record):
+    """One job of a pipeline. Its token is not kept, only the token's SHA-256."""
+
+    project_id: int
+    pipeline_id: int
+    name: str
+    stage: str
+    stage_index: int
+    script: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    allow_failure: bool = False
+    status: str = "created"
+    failure_reason: str = ""
+    retried: bool = False
+    """Another job took its place."""
+    trace: str = ""
+    token: str = ""
+    """Digest of the token with which the runner that took it reports."""
+    runner_id: int = 0
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Runner(Record):
+    """What asks for jobs. Its token is not kept, only the token's SHA-256."""
+
+    project_id: int = 0
+    """0 for one that takes jobs of all projects."""
+    description: str = ""
+    digest: str
+    created_at: datetime
+
+
+class Note(Record):
+    """A comment on a merge request."""
+
+    project_id: int
+    merge_request_id: int
+    author_id: int
+    body: str
+    created_at: datetime
+    updated_at: datetime
 
 
 class Status(Record):

@@ -102,6 +102,9 @@ class Store:
         self.merge_requests = Table(self._database, records.MergeRequest)
         self.pipelines = Table(self._database, records.Pipeline)
         self.statuses = Table(self._database, records.Status)
+        self.jobs = Table(self._database, records.Job)
+        self.runners = Table(self._database, records.Runner)
+        self.notes = Table(self._database, records.Note)
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from nautes_localstack.forge.api.answers import (
 from nautes_localstack.forge.hooks.delivery import Deliveries
 from nautes_localstack.forge.hosting import Caller, Host
 from nautes_localstack.forge.merge_requests import MergeRequests
+from nautes_localstack.forge.pipelines import Pipelines
 from nautes_localstack.forge.pushes import Pushes
 from nautes_localstack.forge.records import Group, Project, User
 from nautes_localstack.forge.rights import Level
@@ -33,6 +34,7 @@ class Services:
     pushes: Pushes
     deliveries: Deliveries
     merge_requests: MergeRequests
+    pipelines: Pipelines
     allow_local_hooks: bool = True
     """Whether hooks may have URLs on the loopback or a private network."""
 
@@ -47,8 +49,12 @@ class Call:
     path: Mapping[str, str]
     query: dict[str, str]
     body: Mapping[str, Any]
-    event_uuid: str = ""
-    """`X-Gitlab-Event-UUID` that the caller echoes, so that chains of hooks can be cut."""
+    headers: Mapping[str, str]
+
+    @property
+    def event_uuid(self) -> str:
+        """`X-Gitlab-Event-UUID` that the caller echoes, so that chains of hooks can be cut."""
+        return self.headers.get("x-gitlab-event-uuid", "")[:64]
 
     @property
     def host(self) -> Host:

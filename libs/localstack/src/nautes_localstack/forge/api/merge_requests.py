@@ -31,7 +31,7 @@ async def list_requests(call: Call) -> Response:
 async def get_request(call: Call) -> dict[str, Any]:
     """Return a merge request by its number in the project."""
     project = call.project(Level.REPORTER)
-    return _view(call, project, _request(call, project))
+    return _view(call, project, request_of(call, project))
 
 
 async def create_request(call: Call) -> Response:
@@ -72,7 +72,7 @@ async def create_request(call: Call) -> Response:
 async def edit_request(call: Call) -> dict[str, Any]:
     """Change words or labels of a merge request, close it or open it again."""
     project = call.project(Level.DEVELOPER)
-    request = _request(call, project)
+    request = request_of(call, project)
     event = call.text("state_event", "")
     if event and MOVES.get(event, ("", ""))[0] != request.state:
         raise bad_request("state_event does not have a valid value")
@@ -104,7 +104,8 @@ def _labels(call: Call, request: MergeRequest) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in (*kept, *(call.texts("add_labels") or ())) if one not in gone))
 
 
-def _request(call: Call, project: Project) -> MergeRequest:
+def request_of(call: Call, project: Project) -> MergeRequest:
+    """Return the merge request that the URL names."""
     iid = call.number("iid", "Merge Request")
     found = call.store.merge_requests.first(lambda one: (one.project_id, one.iid) == (project.id, iid))
     if found is None:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from nautes_localstack.forge.api.answers import Problem, bad_request, unauthorized
 from nautes_localstack.forge.api.call import Call, Services
 from nautes_localstack.forge.git.committing import Unacceptable
-from nautes_localstack.forge.hosting import Caller
+from nautes_localstack.forge.hosting import RUNNER, Caller
 from nautes_localstack.forge.rights import allows_call
 
 PREFIX: Final = "/api/v4/"
@@ -33,6 +33,8 @@ class Route:
 
     pattern: str
     handler: Handler
+    of_runners: bool = False
+    """The call carries the token of a runner or a job, which the handler checks, and not one of a user."""
 
     @property
     def method(self) -> str:
@@ -86,10 +88,12 @@ class Router:
     async def _answer(self, request: Request) -> Response:
         raw = request.scope["raw_path"].decode("ascii", errors="replace").partition("?")[0]
         path = raw.removeprefix(PREFIX).rstrip("/")
+        method = "GET" if request.method == "HEAD" else request.method
+        if path.startswith("jobs/"):
+            return await self._dispatch(request, RUNNER, method, path)
         caller = self._services.host.authenticate(api_token(request))
         if caller is None:
             raise unauthorized()
-        method = "GET" if request.method == "HEAD" else request.method
         if not allows_call(caller.token.scopes, method, path):
             raise Problem(
                 403,
@@ -105,7 +109,7 @@ class Router:
         segments = path.split("/")
         for route in self._routes.get((method, len(segments)), ()):
             found = route.match(segments)
-            if found is None:
+            if found is None or route.of_runners != (caller is RUNNER):
                 continue
             call = Call(
                 self._services,
@@ -114,7 +118,7 @@ class Router:
                 found,
                 dict(parse_qsl(request.url.query, keep_blank_values=True)),
                 await body_of(request),
-                request.headers.get("x-gitlab-event-uuid", "")[:64],
+                request.headers,
             )
             answer = await route.handler(call)
             return answer if isinstance(answer, Response) else JSONResponse(answer)
@@ -130,7 +134,7 @@ def api_token(request: Request) -> str:
 
 
 async def body_of(request: Request) -> Mapping[str, Any]:
-    """Return the body: a JSON object, or a form; empty without one."""
+    """Return the body: a JSON object, a form, or text under `text`; empty without one."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
@@ -139,6 +143,8 @@ async def body_of(request: Request) -> Mapping[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not content:
         return {}
+    if kind == "text/plain":  # what a job wrote
+        return {"text": content.decode(errors="replace")}
     if kind == "application/x-www-form-urlencoded":
         return dict(parse_qsl(content.decode(errors="replace"), keep_blank_values=True))
     if kind != "application/json":

@@ -1,4 +1,4 @@
-"""What a push, a tag push and a merge request look like to those who are told. Pure.
+"""What a push, a tag push, a merge request and a note look like to those who are told. Pure.
 
 Source: GitLab, lib/gitlab/data_builder/push.rb, `hook_attrs` of projects and commits, and "Webhook events".
 """
@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from nautes_localstack.forge.git.parsing import Change, Commit
-from nautes_localstack.forge.records import VISIBILITIES, MergeRequest, Project, User
+from nautes_localstack.forge.records import VISIBILITIES, MergeRequest, Note, Project, User
 
 COMMITS_LIMIT: Final = 20
 """Only the newest commits are listed; `total_commits_count` says how many there were."""
@@ -196,6 +196,41 @@ def merge_request(
             }
             for name, (old, new) in happened.changes.items()
         },
+    }
+
+
+def note(
+    place: Place, user: User, request: MergeRequest, head: Commit, what: tuple[Note, str]
+) -> dict[str, Any]:
+    """Return the payload of a note on a merge request (GitLab, "Webhook events", comment on a merge request).
+
+    `what` is the note, and `create` or `update`.
+    """
+    written, action = what
+    whole = merge_request(place, user, request, head, Happened(""))
+    about = {key: value for key, value in whole["object_attributes"].items() if key != "action"}
+    return {
+        "object_kind": "note",
+        "event_type": "note",
+        "user": whole["user"],
+        "project_id": place.project.id,
+        "project": whole["project"],
+        "object_attributes": {
+            "id": written.id,
+            "internal": False,
+            "note": written.body,
+            "noteable_type": "MergeRequest",
+            "noteable_id": request.id,
+            "author_id": written.author_id,
+            "project_id": place.project.id,
+            "commit_id": "",
+            "system": False,
+            "action": action,
+            "created_at": written.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            "updated_at": written.updated_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            "url": f"{about['url']}#note_{written.id}",
+        },
+        "merge_request": about,
     }
 
 

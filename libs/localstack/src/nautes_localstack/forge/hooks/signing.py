@@ -18,6 +18,7 @@ EVENT_NAMES: Final = {
     "push_hooks": "Push Hook",
     "tag_push_hooks": "Tag Push Hook",
     "merge_request_hooks": "Merge Request Hook",
+    "note_hooks": "Note Hook",
 }
 
 
