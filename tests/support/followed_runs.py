@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 
-from nautes_adapters.gitlab import GitLabCodeHost
+from nautes_adapters.gitlab import GitLabCodeHost, GitLabDiscussion
 from nautes_adapters.kubernetes import (
     BOOTSTRAP_KINDS,
     RECONCILER,
@@ -33,6 +33,7 @@ from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.snapshot import IndexedProject, StartedRun
 from nautes_domain.triggers import Facts, match
 from nautes_reconciler.clusters import Cluster, Clusters
+from nautes_reconciler.discussing import Discussing
 from nautes_reconciler.following import Follower
 from nautes_reconciler.queueing import Queue
 from nautes_reconciler.records import Declarations
@@ -89,7 +90,10 @@ class Place:
         declarations = Declarations(at.desired, Bucket(at.js, "index", IndexedProject), at.status)
         clusters = Clusters(self.secrets, connect, declarations.pipelines_on)
         bus = Bus(at.js, TENANT, "reconciler", now)
-        results = Results(host, declarations, bus, now=now, clock=perf_counter)
+        locks = ScopeLocks(open_bucket(at.js, "locks"), owner)
+        discussion = GitLabDiscussion(self.servers.forge.url, self.servers.forge.token)
+        discussing = Discussing(discussion, host.account, locks.hold)
+        results = Results(host, declarations, discussing, bus, now=now, clock=perf_counter)
         out = io.StringIO()
         log = logs.configure("reconciler", "INFO", out)
 
@@ -98,7 +102,6 @@ class Place:
 
         started = StartedRuns(Bucket(at.js, "started", StartedRun))
         queue = Queue(declarations, started, bus, now=now, clock=perf_counter)
-        locks = ScopeLocks(open_bucket(at.js, "locks"), owner)
         follower = Follower(clusters, declared, queue, results, locks, log)
         task = asyncio.create_task(follower.run())
         try:
@@ -108,6 +111,7 @@ class Place:
             await asyncio.wait({task})
             await clusters.close()
             await host.close()
+            await discussion.close()
 
     async def register(self):
         """Give the reconciler a token of its own account on the cluster, as the secret broker does."""

@@ -4,8 +4,8 @@ import pytest
 
 from nautes_domain.effects import Cause
 from nautes_domain.plan import Verb
-from nautes_domain.runs import Progress, RunPhase, RunState
-from nautes_reconciler.results import action_of, spent, status_of
+from nautes_domain.runs import Progress, RunPhase, RunState, spent
+from nautes_reconciler.results import action_of, status_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WHICH = "PipelineRun apple-ci-01 on build-east"

@@ -123,6 +123,8 @@ class Delivery(Event):
     occurred_at: str = Field(default="", max_length=40)
     """GitLab's own time of the event, as it writes it."""
     received_at: datetime
+    request: str = Field(default="", max_length=255)
+    """The comment or call by which a person asked for it: asked for again, the same is done again."""
 
     @property
     def deletes(self) -> bool:
@@ -169,6 +171,8 @@ class Delivery(Event):
             parts += [self.about, self.occurred_at]
         elif self.kind not in PUSHES:
             parts += [str(self.number), self.action, self.state, self.occurred_at]
+        if self.request:
+            parts.append(self.request)
         return names.digest(*parts, length=32)
 
     @property

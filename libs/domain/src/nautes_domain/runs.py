@@ -45,6 +45,9 @@ _TOKEN: Final = re.compile(r"\b(gl[a-z]{1,8}-|hv[sbr]\.|ey[JK])[\w.=-]{8,}")
 """How tokens of GitLab, Vault and Kubernetes begin."""
 
 
+_MERGE_REQUEST: Final = re.compile(r"refs/merge-requests/([0-9]{1,12})/head\Z")
+
+
 class RunPhase(StrEnum):
     """How far a run is. The values are what is remembered on runs."""
 
@@ -138,9 +141,15 @@ class RunState:
         return self.branch or self.cause.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
     @property
+    def merge_request(self) -> int:
+        """The number of the merge request that is built, 0 if none is."""
+        found = _MERGE_REQUEST.match(self.cause.ref)
+        return int(found[1]) if found else 0
+
+    @property
     def is_news(self) -> bool:
         """Whether its phase comes after the one that was reported. A run never goes back, nor on from its end."""
-        return _rank(self.phase) > _rank(self.reported)
+        return rank(self.phase) > rank(self.reported)
 
     def removed(self) -> "RunState":
         """Return what is left to say about a run that was deleted: before its end, it was cancelled."""
@@ -202,7 +211,16 @@ def shown(text: str) -> str:
     return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
 
 
-def _rank(phase: str) -> int:
+def spent(duration: timedelta) -> str:
+    """Return a duration for people: `42 s`, `3 min 5 s`, `1 h 2 min`."""
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def rank(phase: str) -> int:
     """Return how far a phase is; anything else than a phase was never reported."""
     if phase not in set(RunPhase):
         return -1

@@ -5,7 +5,14 @@ from functools import partial
 from time import perf_counter
 
 from nautes_adapters.argocd import ArgoDeployer, ArgoTarget, PrivateKey, RepositorySecrets
-from nautes_adapters.gitlab import GitLabApi, GitLabCiEngine, GitLabCodeHost, GitLabLostCalls, GitLabSpace
+from nautes_adapters.gitlab import (
+    GitLabApi,
+    GitLabCiEngine,
+    GitLabCodeHost,
+    GitLabDiscussion,
+    GitLabLostCalls,
+    GitLabSpace,
+)
 from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesClient, KubernetesTarget, ProductSpaces
 from nautes_adapters.tekton import TektonEngine
 from nautes_adapters.vault import VaultSecretStore, VaultSession
@@ -16,20 +23,25 @@ from nautes_domain.failures import Rejected
 from nautes_domain.heads import Heads
 from nautes_domain.manifests import Component
 from nautes_domain.snapshot import CalendarMark, IndexedProject, Snapshot, StartedRun
+from nautes_reconciler.asking import FactFinder
 from nautes_reconciler.assigning import HOOK_MOUNT, KEY_MOUNT, Assigning, Systems
 from nautes_reconciler.calendars import Calendars
 from nautes_reconciler.catching_up import CatchingUp
 from nautes_reconciler.clusters import Cluster, Clusters
+from nautes_reconciler.commanding import Commanding
 from nautes_reconciler.declaring import Declaring
 from nautes_reconciler.deliveries import Deliveries
 from nautes_reconciler.desired import Addresses
+from nautes_reconciler.discussing import Discussing
 from nautes_reconciler.following import Follower
 from nautes_reconciler.missed import MissedPushes
 from nautes_reconciler.queueing import Queue
+from nautes_reconciler.recording import Recording
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.results import Results
 from nautes_reconciler.runs import Starter
 from nautes_reconciler.settings import ReconcilerSettings
+from nautes_reconciler.standing import StandingRuns
 from nautes_reconciler.started import StartedRuns
 from nautes_reconciler.waking import concerned
 from nautes_runtime.context import ServiceContext
@@ -58,9 +70,14 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
         systems.code_host, declarations, systems.clusters.engine, systems.deployer, started, perf_counter
     )
     missed = _catching_up(settings, context, systems.code_host, declarations)
-    deliveries = Deliveries(
-        systems.code_host, declarations, declaring, starter, missed, context.bus, now=context.now
-    )
+    discussion = GitLabDiscussion(gitlab.url, read_secret(gitlab.token_file).get_secret_value())
+    context.on_stop(discussion.close)
+    discussing = Discussing(discussion, systems.code_host.account, context.locks.hold)
+    facts = FactFinder(systems.code_host, declarations.tenant)
+    standing = StandingRuns(systems.clusters.engine, perf_counter)
+    commanding = Commanding(discussion, discussing, facts, starter, standing)
+    recording = Recording(context.bus, now=context.now)
+    deliveries = Deliveries(facts, declarations, declaring, starter, commanding, missed, recording)
 
     async def wake(fact: Fact) -> None:
         for scope in concerned(fact, await declaring.product_scopes()):
@@ -76,7 +93,7 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
             ack_wait=settings.takeover,
         )
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
-    _follow(context, systems, declarations, started)
+    _follow(context, systems, declarations, started, discussing)
     calendars = Calendars(
         declarations,
         context.buckets.index(CalendarMark),
@@ -113,12 +130,18 @@ def _catching_up(
 
 
 def _follow(
-    context: ServiceContext, systems: Systems, declarations: Declarations, started: StartedRuns
+    context: ServiceContext,
+    systems: Systems,
+    declarations: Declarations,
+    started: StartedRuns,
+    discussing: Discussing,
 ) -> None:
     async def declared() -> Collection[str]:
         return (await declarations.tenant()).clusters
 
-    results = Results(systems.code_host, declarations, context.bus, now=context.now, clock=perf_counter)
+    results = Results(
+        systems.code_host, declarations, discussing, context.bus, now=context.now, clock=perf_counter
+    )
     queue = Queue(declarations, started, context.bus, now=context.now, clock=perf_counter)
     follower = Follower(systems.clusters, declared, queue, results, context.locks, context.log)
     context.every(1.0, follower.run)  # it has no end; should it break, it begins again after a second

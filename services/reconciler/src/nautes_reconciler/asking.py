@@ -31,10 +31,14 @@ class FactFinder:
         return Facts(
             changed=changed,
             unknown=unknown,
-            own_account=await self._code_host.account(),
+            own_account=await self.own_account(),
             dashboards=dashboards(await self._tenant()) if asks_for_dashboards(catalog) else {},
             message_skips=await self._message_skips(delivery),
         )
+
+    async def own_account(self) -> str:
+        """Return the platform's own user name on the code host."""
+        return await self._code_host.account()
 
     async def _changed(self, delivery: Delivery) -> tuple[tuple[str, ...] | None, str]:
         """Return the changed paths, or None and why they are not known."""

@@ -1,22 +1,20 @@
 """One delivery from the bus: whose repository is it, what does it mean, what became of it."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Sequence
 
 from nautes_domain import names
-from nautes_domain.capabilities import CodeHost
-from nautes_domain.effects import Decision, Effect, Result, effect_of
+from nautes_domain.catalog import ProductCatalog
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.failures import Blocked, Rejected, most_urgent
-from nautes_domain.reconcile import Outcome
 from nautes_domain.snapshot import IndexedProject
 from nautes_domain.triggers import Match, match
 from nautes_reconciler.asking import FactFinder
+from nautes_reconciler.commanding import Commanding, Outcome, is_command
 from nautes_reconciler.declaring import Declaring
 from nautes_reconciler.missed import MissedPushes
+from nautes_reconciler.recording import Recording
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.runs import Done, Starter
-from nautes_runtime.bus import Bus
 from nautes_runtime.tracing import span
 
 
@@ -25,22 +23,21 @@ class Deliveries:
 
     def __init__(
         self,
-        code_host: CodeHost,
+        facts: FactFinder,
         declarations: Declarations,
         declaring: Declaring,
         starter: Starter,
+        commanding: Commanding,
         missed: MissedPushes,
-        bus: Bus,
-        *,
-        now: Callable[[], datetime],
+        recording: Recording,
     ) -> None:
-        self._facts = FactFinder(code_host, declarations.tenant)
+        self._facts = facts
         self._declarations = declarations
         self._declaring = declaring
         self._starter = starter
+        self._commanding = commanding
         self._missed = missed
-        self._bus = bus
-        self._now = now
+        self._recording = recording
 
     async def handle(self, delivery: Delivery) -> None:
         """Act on a delivery. Raises the failure that decides whether it comes again."""
@@ -55,7 +52,7 @@ class Deliveries:
         with span("look for repetition"):
             heard = await self._missed.was_heard(delivery)
         if heard:
-            await self._decide(delivery, "it was told meanwhile", ())
+            await self._recording.decision(delivery, "it was told meanwhile")
             return
         if project.name in {names.CONFIG_PROJECT, names.TENANT_PROJECT}:
             await self._configuration(delivery, project)
@@ -65,13 +62,13 @@ class Deliveries:
 
     async def _configuration(self, delivery: Delivery, project: IndexedProject) -> None:
         if delivery.kind is not DeliveryKind.PUSH or delivery.deletes:
-            await self._decide(delivery, f"{delivery.event} changes no declarations", ())
+            await self._recording.decision(delivery, f"{delivery.event} changes no declarations")
             return
         try:
             summary = await self._declaring.take(project, delivery.cause)
         except Rejected as refusal:  # reported with the commit; the delivery itself was dealt with
             summary = f"refused: {refusal.why}"
-        await self._decide(delivery, summary, ())
+        await self._recording.decision(delivery, summary)
 
     async def _source(self, delivery: Delivery, project: IndexedProject) -> None:
         with span("read snapshot"):
@@ -83,54 +80,32 @@ class Deliveries:
                 what=f"delivery/{delivery.id}",
             )
         if snapshot.suspended:
-            await self._decide(delivery, f"{project.group} is suspended: {snapshot.suspended}", ())
+            await self._recording.decision(delivery, f"{project.group} is suspended: {snapshot.suspended}")
             return
-        catalog = self._declarations.parsed(snapshot)
+        catalog, scope = self._declarations.parsed(snapshot), names.scope("product", project.group)
+        outcome = await self._asked(delivery, catalog, project.name)
+        if outcome is not None:
+            await self._recording.effects(delivery, scope, outcome.done)
+            await self._recording.decision(delivery, outcome.summary, outcome.done, outcome.passed_over)
+            self._raise(outcome.done)
+            return
         with span("match"):
             facts = await self._facts.facts(delivery, catalog, project.name)
             found = match(delivery, catalog, project.name, facts)
         done = [await self._starter.start(run, delivery) for run in found.runs]
         done += [await self._starter.refresh(refresh) for refresh in found.refreshes]
-        await self._record(delivery, names.scope("product", project.group), done)
-        await self._decide(delivery, _summary(found, done), tuple(done), found)
+        await self._recording.effects(delivery, scope, done)
+        await self._recording.decision(delivery, _summary(found, done), done, found.passed_over)
         self._raise(done)
 
-    async def _record(self, delivery: Delivery, scope: str, done: list[Done]) -> None:
-        for one in done:
-            if one.action is not None:
-                outcome = Outcome(one.action, one.failure, one.seconds)
-                await self._bus.effect(self._effect(delivery, scope, outcome, already=one.already))
-
-    def _effect(self, delivery: Delivery, scope: str, outcome: Outcome, *, already: bool) -> Effect:
-        effect = effect_of(
-            outcome,
-            tenant=self._bus.tenant,
-            service=self._bus.service,
-            scope=scope,
-            cause=delivery.cause,
-            at=self._now(),
-        )
-        return effect.model_copy(update={"result": Result.ALREADY}) if already else effect
-
-    async def _decide(
-        self, delivery: Delivery, summary: str, done: tuple[Done, ...], found: Match | None = None
-    ) -> None:
-        considered = (*(one.considered for one in done), *(found.passed_over if found else ()))
-        results = [f"{one.considered.run}={one.considered.result}" for one in done]
-        decision = Decision(
-            id=names.digest(delivery.hook, delivery.id, *results, length=32),
-            at=self._now(),
-            tenant=self._bus.tenant,
-            cause=delivery.cause,
-            kind=delivery.kind,
-            content_key=delivery.content_key,
-            considered=considered,
-            summary=summary,
-        )
-        await self._bus.decision(decision)
+    async def _asked(self, delivery: Delivery, catalog: ProductCatalog, repository: str) -> Outcome | None:
+        """Do what a person asked for by name, None if nobody did."""
+        if is_command(delivery):
+            return await self._commanding.carry_out(delivery, catalog, repository)
+        return None
 
     @staticmethod
-    def _raise(done: list[Done]) -> None:
+    def _raise(done: Sequence[Done]) -> None:
         """Raise what must be tried again. What was refused is reported and will not get better by itself."""
         again = [one.failure for one in done if one.failure and not isinstance(one.failure, Rejected)]
         failure = most_urgent(again)
@@ -138,7 +113,7 @@ class Deliveries:
             raise failure
 
 
-def _summary(found: Match, done: list[Done]) -> str:
+def _summary(found: Match, done: Sequence[Done]) -> str:
     counts = (
         (len(found.runs), "run"),
         (len(found.refreshes), "refresh"),

@@ -7,11 +7,16 @@ from typing import Final
 from nautes_domain import names
 from nautes_domain.capabilities import ADDITIONAL, Deployer, Deployment, ReadKey, Space, TenantSpace
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog
+from nautes_domain.events import HOOK_EVENTS as HOOK_EVENTS_BY_KIND
+from nautes_domain.events import DeliveryKind
 from nautes_domain.manifests import AdditionalGit, CodeRepo, ProjectPipelineRuntime
 from nautes_domain.plan import Ref, State, Wanted, merged
 
 HOOK_EVENTS: Final = ("push_events", "tag_push_events")
 """What every hook subscribes to; more of GitLab's events come with the runtimes that listen to them."""
+
+MERGE_REQUESTS: Final = HOOK_EVENTS_BY_KIND[DeliveryKind.MERGE_REQUEST]
+NOTES: Final = HOOK_EVENTS_BY_KIND[DeliveryKind.NOTE]
 
 PRIVATE: Final = "private"
 """Who sees a group or project if nothing else is declared: its members only."""
@@ -61,11 +66,13 @@ def repositories(catalog: ProductCatalog) -> Iterator[tuple[str, str]]:
 
 def events_of(catalog: ProductCatalog, repository: str) -> Iterable[str]:
     """Return what a repository's hook subscribes to: pushes, what it lists, and what any runtime wants to hear."""
-    wanted = {*HOOK_EVENTS, *catalog.repos[repository].manifest.events}
+    wanted: set[str] = {*HOOK_EVENTS, *catalog.repos[repository].manifest.events}
     for declared in catalog.pipelines.values():
         for source in declared.manifest.spec.event_sources:
             if source.gitlab is not None and source.gitlab.repo_name == repository:
                 wanted |= set(source.gitlab.events)
+    if MERGE_REQUESTS in wanted:  # what answers them may be asked for in a comment
+        wanted.add(NOTES)
     return sorted(wanted)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from nautes_domain import names
@@ -11,7 +11,8 @@ from nautes_domain.effects import Effect, Result, effect_of
 from nautes_domain.failures import Rejected
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.reconcile import Outcome
-from nautes_domain.runs import RunPhase, RunState
+from nautes_domain.runs import RunPhase, RunState, spent
+from nautes_reconciler.discussing import Discussing, shown_action
 from nautes_reconciler.records import Declarations
 from nautes_runtime.bus import Bus
 from nautes_runtime.tracing import remote, span
@@ -38,6 +39,7 @@ class Results:
         self,
         code_host: CodeHost,
         declarations: Declarations,
+        discussing: Discussing,
         bus: Bus,
         *,
         now: Callable[[], datetime],
@@ -45,6 +47,7 @@ class Results:
     ) -> None:
         self._code_host = code_host
         self._declarations = declarations
+        self._discussing = discussing
         self._bus = bus
         self._now = now
         self._clock = clock
@@ -70,6 +73,8 @@ class Results:
             if not run.shows_itself:
                 kind = engine.address(cluster, run.name, run.namespace).kind
                 await self._tell(run, status_of(cluster, run, place, kind=kind))
+            if run.merge_request:
+                await self._discuss(run)
             if await engine.mark_reported(run):
                 self._told[key] = run.phase
             else:
@@ -83,9 +88,21 @@ class Results:
             with span("commit status"):
                 already = await self._show(run, wanted)
         except Rejected as refusal:
-            await self._record(run, wanted, refusal, self._clock() - began)
+            await self._record(run, action_of(run, wanted), refusal, self._clock() - began)
             raise
-        await self._record(run, wanted, None, self._clock() - began, already=already)
+        await self._record(run, action_of(run, wanted), None, self._clock() - began, already=already)
+
+    async def _discuss(self, run: RunState) -> None:
+        """Show the run beneath its merge request. Where that is refused, the status beside the commit has to do."""
+        began, new = self._clock(), False
+        refusal: Rejected | None = None
+        try:
+            with span("merge request note"):
+                new = await self._discussing.show(run)
+        except Rejected as refused:
+            refusal = refused
+        already = not new and refusal is None
+        await self._record(run, shown_action(run), refusal, self._clock() - began, already=already)
 
     async def _is_ours(self, key: tuple[str, str], run: RunState) -> bool:
         """Hold what a run claims against what is declared, since a pipeline may create runs with any claim.
@@ -119,14 +136,14 @@ class Results:
     async def _record(
         self,
         run: RunState,
-        status: CommitStatus,
+        action: Action,
         refusal: Rejected | None,
         seconds: float,
         *,
         already: bool = False,
     ) -> None:
         effect = effect_of(
-            Outcome(action_of(run, status), refusal, seconds),
+            Outcome(action, refusal, seconds),
             tenant=self._bus.tenant,
             service=self._bus.service,
             scope=names.scope("product", run.product),
@@ -159,15 +176,6 @@ def action_of(run: RunState, status: CommitStatus) -> Action:
     said = run.name if run.progress.held else status.description
     after = {"state": status.state.value, "description": said, "ref": status.ref}
     return Action(verb, ref, None, after, status.description, f"ProjectPipelineRuntime/{run.runtime}")
-
-
-def spent(duration: timedelta) -> str:
-    """Return a duration for people: `42 s`, `3 min 5 s`, `1 h 2 min`."""
-    minutes, seconds = divmod(int(duration.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _as_found(effect: Effect) -> Effect:

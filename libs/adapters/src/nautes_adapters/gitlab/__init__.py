@@ -4,6 +4,7 @@ from nautes_adapters.gitlab.api import GitLabApi
 from nautes_adapters.gitlab.ci import GitLabCiEngine
 from nautes_adapters.gitlab.code_host import GitLabCodeHost
 from nautes_adapters.gitlab.deploy_keys import DeployKey, GitLabDeployKeys
+from nautes_adapters.gitlab.discussion import GitLabDiscussion
 from nautes_adapters.gitlab.hooks import HookSecrets
 from nautes_adapters.gitlab.lost_calls import GitLabLostCalls
 from nautes_adapters.gitlab.personal import GitLabPersonal
@@ -15,6 +16,7 @@ __all__ = [
     "GitLabCiEngine",
     "GitLabCodeHost",
     "GitLabDeployKeys",
+    "GitLabDiscussion",
     "GitLabLostCalls",
     "GitLabPersonal",
     "GitLabSpace",

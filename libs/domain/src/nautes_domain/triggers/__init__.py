@@ -3,6 +3,7 @@
 A delivery happens once; the names of runs derive from its content, so that doing it twice makes one run.
 """
 
+from nautes_domain.triggers.choosing import chosen, pipeline_of
 from nautes_domain.triggers.deployments import Refresh
 from nautes_domain.triggers.facts import Facts
 from nautes_domain.triggers.inputs import asks_for_dashboards, dashboards
@@ -10,5 +11,6 @@ from nautes_domain.triggers.matching import Match, match, watches_paths
 from nautes_domain.triggers.runs import RunToStart, built_at
 
 __all__ = [
-    "Facts", "Match", "Refresh", "RunToStart", "asks_for_dashboards", "built_at", "dashboards", "match", "watches_paths",
+    "Facts", "Match", "Refresh", "RunToStart", "asks_for_dashboards", "built_at", "chosen", "dashboards", "match",
+    "pipeline_of", "watches_paths",
 ]  # fmt: skip
