@@ -20,7 +20,8 @@ from nautes_api_server.writing import Writer
 from nautes_domain import names
 from nautes_domain.access import Level
 from nautes_domain.capabilities import Person
-from nautes_domain.effects import Cause, Effect, Result, Status
+from nautes_domain.effects import Cause, Considered, Decision, Effect, Result, Status
+from nautes_domain.events import Delivery, Fact
 from nautes_domain.failures import Retry
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from support.examples import tree
@@ -48,6 +49,9 @@ class MemoryNews:
         self.told: list[Effect] = []
         self.known: list[IndexedProject] = []
         self.away: set[str] = set()
+        self.facts: list[Fact] = []
+        self.asked: list[Delivery] = []
+        self.decided: list[Decision] = []
         self._version = 0
 
     def version(self) -> int:
@@ -61,6 +65,28 @@ class MemoryNews:
         self.snapshots[snapshot.scope] = snapshot
         self.statuses.update({f"{one.service}.{one.scope}": one for one in statuses})
         self._version += 1
+
+    @staticmethod
+    def decision(request: Delivery) -> Decision:
+        """Decide as the reconciler does when it started a run."""
+        considered = Considered(
+            product="orchard", runtime="apple-ci", trigger="source→build", fired=True, reason="it was asked for",
+            run="apple-ci-9", result=Result.DONE,
+        )  # fmt: skip
+        return Decision(
+            id=request.id, at=AT, tenant=TENANT, cause=request.cause, kind=request.kind,
+            content_key=request.content_key, considered=(considered,), summary="1 run",
+        )  # fmt: skip
+
+    def run(self, name: str, phase: str = "pending", scope: str = "product_orchard") -> None:
+        """Tell of a run as the reconciler does."""
+        data = {
+            "runtime": "apple-ci", "pipeline": "build", "phase": phase, "commit": "0a1b" * 10,
+            "repository": "orchard/apple-api-src", "delivery": "d-1",
+        }  # fmt: skip
+        cause = Cause(delivery="d-1")
+        told = Fact(kind="run", verb="told", scope=scope, name=name, by="reconciler", cause=cause, data=data)
+        self.facts.append(told)
 
     async def effect(self, effect: Effect) -> bool:
         if "record" in self.away:
@@ -81,9 +107,10 @@ class MemoryRecords:
                 yield one
 
     async def decisions(self, *, cause: str | None = None, since: datetime | None = None):
-        del cause, since
-        for one in ():
-            yield one
+        del since
+        for one in self._news.decided:
+            if cause in (None, one.cause.delivery):
+                yield one
 
     async def deliveries(self, *, cause: str | None = None, since: datetime | None = None):
         del cause, since
@@ -96,6 +123,15 @@ class MemoryRecords:
 
     async def projects(self) -> list[IndexedProject]:
         return self._news.known
+
+    async def facts(self):
+        for one in self._news.facts:
+            yield one
+
+    async def ask(self, request: Delivery) -> bool:
+        self._news.asked.append(request)
+        self._news.decided.append(self._news.decision(request))
+        return True
 
 
 class World:
@@ -141,7 +177,9 @@ class World:
             if scope not in self.news.snapshots or self.files(scope) != _manifests(wanted):
                 self.declare(scope, wanted)
             self.take_in(scope)
-        self.news.told.clear()
+        for kept in (self.news.told, self.news.facts, self.news.asked, self.news.decided):
+            kept.clear()
+        self.news.run("apple-ci-1")
         self.host.calls.clear()
         self.away.clear()
 

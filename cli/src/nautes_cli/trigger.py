@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nautes_cli.console import EXIT_CODES, Output, OutputOption, fail, say, show_document, show_table
+from nautes_cli.access import Access, ProductOption, accessing, connect, explained
+from nautes_cli.console import (
+    EXIT_CODES,
+    ExitCode,
+    Output,
+    OutputOption,
+    fail,
+    say,
+    show_document,
+    show_table,
+)
 
 if TYPE_CHECKING:
+    from nautes_cli.client import Api
     from nautes_domain.catalog import ProductCatalog
     from nautes_domain.effects import Considered
     from nautes_domain.events import Delivery
@@ -22,13 +33,24 @@ LARGEST: Final = 25 * 1024 * 1024
 
 
 @app.command("test", epilog=EXIT_CODES)
-def try_out(
-    payload: Annotated[Path, typer.Option("--payload", help="What GitLab sends, as a JSON file.")],
+@accessing
+def try_out(  # noqa: PLR0913 - each option is a parameter
+    access: Access,
     *,
+    payload: Annotated[
+        Path | None, typer.Option("--payload", help="What GitLab sends, as a JSON file.", show_default=False)
+    ] = None,
+    last: Annotated[
+        int,
+        typer.Option(
+            "--last", min=0, max=1000, help="The last deliveries of --repository, from the platform."
+        ),
+    ] = 0,
     folder: Annotated[
         Path,
         typer.Option("--folder", "-f", help="Declarations of the product: a checkout of default.project."),
     ] = Path(),
+    product: ProductOption = "",
     repository: Annotated[
         str,
         typer.Option(help="CodeRepo that the event is of; by default the last part of the project's path."),
@@ -41,22 +63,95 @@ def try_out(
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Say which runs and refreshes an event would lead to, and of every other trigger why not. Changes nothing."""
-    from nautes_domain.triggers import Facts, match  # noqa: PLC0415 - only this command pays for it
+    """Say which runs and refreshes an event would lead to, and of every other trigger why not. Changes nothing.
 
+    With --last, deliveries that came are held against the declarations in the folder, beside what was decided then.
+    """
+    if (payload is None) == (last == 0):
+        fail("give --payload or --last, and not both", ExitCode.USAGE)
+    if payload is None:
+        _again(connect(access), (product, repository), last, folder, output)
+        return
     delivery = _delivery(payload)
-    product, _, project = delivery.project.rpartition("/")
-    catalog = _catalog(product or "product", folder)
-    name = repository or project
-    if name not in catalog.repos:
-        fail(f"{folder} declares no CodeRepo {name!r}; known are {', '.join(catalog.repos) or 'none'}")
-    facts = Facts(unknown="no --changed was given")
-    if changed:
-        facts = Facts(changed=tuple(changed))
-    considered = match(delivery, catalog, name, facts).considered
+    considered = _considered(delivery, _catalog_of(delivery, folder), repository, folder, changed)
     rows = [one.model_dump(mode="json", exclude={"result", "message"}) for one in considered]
     if not show_document(rows, output):
         _show(considered)
+
+
+def _again(api: "Api", place: tuple[str, str], last: int, folder: Path, output: Output) -> None:
+    """Hold the last deliveries of a repository against declarations, and show what was decided then beside it."""
+    from nautes_domain.events import Delivery  # noqa: PLC0415
+
+    product, repository = place[0] or api.product, place[1]
+    if not (product and repository):
+        fail("--last needs --repository, and --product or a context with one", ExitCode.USAGE)
+    with explained():
+        found = [
+            Delivery.model_validate(one)
+            for one in api.get("/deliveries")["items"]
+            if one["project"] == f"{product}/{repository}"
+        ]
+        decided = {one["cause"]["delivery"]: one["considered"] for one in api.get("/decisions")["items"]}
+    catalog = _catalog(product, folder)
+    told = [
+        (delivery, one, _then(decided.get(delivery.id), one))
+        for delivery in found[-last:]
+        for one in _considered(delivery, catalog, repository, folder, None)
+    ]
+    rows = [
+        {
+            "delivery": delivery.id,
+            "ref": delivery.ref,
+            "then": then,
+            **one.model_dump(mode="json", exclude={"result", "message"}),
+        }
+        for delivery, one, then in told
+    ]
+    if show_document(rows, output):
+        return
+    lines = [
+        (
+            delivery.id[:13],
+            delivery.event,
+            delivery.revision,
+            one.runtime,
+            one.trigger,
+            _yes(one.fired),
+            then,
+            one.reason,
+        )
+        for delivery, one, then in told
+    ]
+    show_table(("DELIVERY", "EVENT", "ON", "RUNTIME", "TRIGGER", "WOULD FIRE", "FIRED", "SINCE"), lines)
+    say(f"{len(found[-last:])} deliveries of {product}/{repository}; path filters let everything pass here")
+
+
+def _then(decided: Sequence[Mapping[str, Any]] | None, now: "Considered") -> str:
+    """Return whether a trigger fired when a delivery came; `-` if that is not known, or it was not declared."""
+    same = [one for one in decided or () if (one["runtime"], one["trigger"]) == (now.runtime, now.trigger)]
+    return _yes(same[0]["fired"]) if same else "-"
+
+
+def _yes(fired: object) -> str:
+    return "yes" if fired else "no"
+
+
+def _catalog_of(delivery: "Delivery", folder: Path) -> "ProductCatalog":
+    return _catalog(delivery.project.rpartition("/")[0] or "product", folder)
+
+
+def _considered(
+    delivery: "Delivery", catalog: "ProductCatalog", repository: str, folder: Path, changed: list[str] | None
+) -> "Sequence[Considered]":
+    """Return every trigger with its verdict."""
+    from nautes_domain.triggers import Facts, match  # noqa: PLC0415 - only this command pays for it
+
+    name = repository or delivery.project.rpartition("/")[2]
+    if name not in catalog.repos:
+        fail(f"{folder} declares no CodeRepo {name!r}; known are {', '.join(catalog.repos) or 'none'}")
+    facts = Facts(changed=tuple(changed)) if changed else Facts(unknown="no --changed was given")
+    return match(delivery, catalog, name, facts).considered
 
 
 def _delivery(file: Path) -> "Delivery":
@@ -117,7 +212,7 @@ def _show(considered: Sequence["Considered"]) -> None:
         (
             one.runtime,
             one.trigger,
-            "yes" if one.fired else "no",
+            _yes(one.fired),
             f"{one.reason}; {one.note}" if one.note else one.reason,
         )
         for one in considered

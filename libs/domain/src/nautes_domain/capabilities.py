@@ -131,10 +131,6 @@ class CodeHost(Protocol):
         ...
 
 
-DEVELOPER: Final = 30
-"""GitLab's access level of who may run pipelines (GitLab, "Permissions and roles")."""
-
-
 @dataclass(frozen=True, slots=True)
 class MergeRequest:
     """A proposal to merge one branch into another, as it stands now."""

@@ -41,6 +41,8 @@ class DeliveryKind(StrEnum):
     CALENDAR = "calendar"
     """Nobody told us: a calendar of a runtime fired."""
     OTHER = "other"
+    REQUEST = "request"
+    """No hook call: a person asked for something through our own API."""
 
 
 PUSHES: Final = frozenset({DeliveryKind.PUSH, DeliveryKind.TAG_PUSH})

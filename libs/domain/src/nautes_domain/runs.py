@@ -37,6 +37,9 @@ QUEUED: Final = "nautes.io/queued"
 REPORTED: Final = "nautes.io/reported"
 """Annotations. The last is written when the code host was told: the phase that it knows of."""
 
+FACT_KIND: Final = "run"
+"""Kind of the facts that tell of runs."""
+
 LONGEST: Final = 200
 """Characters of a reason or message that are kept."""
 

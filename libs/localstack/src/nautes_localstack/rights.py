@@ -47,7 +47,7 @@ BUS: Final[Mapping[str, BusRights]] = {
     "cluster-registrar": BusRights(_WORKER.says, _WORKER.hears, ("index", *_WORKER.keeps)),
     "secret-broker": _WORKER,
     "api-server": BusRights(
-        says=("work.>", "dead.>"),
+        says=("work.>", "dead.>", "delivery.*.request.*"),  # what people ask for, and no hook call
         hears=("ADVISORIES",),
         keeps=("locks",),  # writers of one repository take turns
         reads=(*DELIVERIES, "FACTS", "EFFECTS", "DEAD"),

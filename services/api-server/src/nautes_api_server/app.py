@@ -20,9 +20,10 @@ from nautes_api_server.recording import SERVICE, Audit
 from nautes_api_server.settings import ApiServerSettings
 from nautes_api_server.writing import Writer
 from nautes_domain.effects import Decision, Effect, Status
-from nautes_domain.events import Delivery
+from nautes_domain.events import Delivery, Fact
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from nautes_runtime import reading
+from nautes_runtime.bus import Bus
 from nautes_runtime.context import ServiceContext
 from nautes_runtime.mirror import Mirror
 from nautes_runtime.records import Bucket
@@ -33,9 +34,10 @@ __all__ = ["SERVICE", "build"]
 class StoredRecords:
     """Implements `records.Records` over the bus."""
 
-    def __init__(self, js: JetStreamContext, tenant: str, index: Bucket[IndexedProject]) -> None:
+    def __init__(self, js: JetStreamContext, bus: Bus, index: Bucket[IndexedProject]) -> None:
         self._js = js
-        self._tenant = tenant
+        self._bus = bus
+        self._tenant = bus.tenant
         self._index = index
 
     def effects(self, *, cause: str | None = None, since: datetime | None = None) -> AsyncIterator[Effect]:
@@ -61,6 +63,14 @@ class StoredRecords:
     async def projects(self) -> list[IndexedProject]:
         """Return every project that the platform knows."""
         return [project for _, project in await self._index.items("project_")]
+
+    def facts(self) -> AsyncIterator[Fact]:
+        """Yield what became true."""
+        return reading.facts(self._js, self._tenant)
+
+    async def ask(self, request: Delivery) -> bool:
+        """Store what a person asks for."""
+        return await self._bus.deliver(request)
 
 
 class MirroredNews:
@@ -116,7 +126,7 @@ async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
         tenant=settings.tenant,
         callers=callers,
         host=host,
-        records=StoredRecords(context.js, settings.tenant, context.buckets.index(IndexedProject)),
+        records=StoredRecords(context.js, context.bus, context.buckets.index(IndexedProject)),
         news=news,
         declarations=declarations,
         writer=writer,

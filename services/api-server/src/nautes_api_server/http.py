@@ -20,13 +20,14 @@ from nautes_api_server.problems import (
     failed,
     unauthenticated,
 )
-from nautes_api_server.routes import inspecting, reads, watching, writes
+from nautes_api_server.routes import inspecting, reads, runs, watching, writes
 from nautes_domain.access import FORBIDDEN, UNKNOWN_CALLER
 from nautes_domain.failures import Failure
 
 ROUTERS: Final[tuple[Callable[[Parts], APIRouter], ...]] = (
     inspecting.router,
     watching.router,
+    runs.router,
     reads.router,
     writes.router,
 )

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Protocol
 
 from nautes_domain.effects import Decision, Effect, Status
-from nautes_domain.events import Delivery
+from nautes_domain.events import Delivery, Fact
 from nautes_domain.snapshot import IndexedProject, Snapshot
 
 
 class Records(Protocol):
-    """What happened, and how things stand."""
+    """What happened, how things stand, and what is asked for."""
 
     def effects(self, *, cause: str | None = None, since: datetime | None = None) -> AsyncIterator[Effect]:
         """Yield effect records in the order in which they were stored."""
@@ -34,6 +34,14 @@ class Records(Protocol):
 
     async def projects(self) -> list[IndexedProject]:
         """Return every project that the platform knows."""
+        ...
+
+    def facts(self) -> AsyncIterator[Fact]:
+        """Yield what became true in the last thirty days, in the order in which it was stated."""
+        ...
+
+    async def ask(self, request: Delivery) -> bool:
+        """Store what a person asks for, for the reconciler; False if it was stored before."""
         ...
 
 

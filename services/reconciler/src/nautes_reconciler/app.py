@@ -38,6 +38,7 @@ from nautes_reconciler.missed import MissedPushes
 from nautes_reconciler.queueing import Queue
 from nautes_reconciler.recording import Recording
 from nautes_reconciler.records import Declarations
+from nautes_reconciler.requesting import AskedFor, Requesting
 from nautes_reconciler.results import Results
 from nautes_reconciler.runs import Starter
 from nautes_reconciler.settings import ReconcilerSettings
@@ -77,7 +78,9 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
     standing = StandingRuns(systems.clusters.engine, perf_counter)
     commanding = Commanding(discussion, discussing, facts, starter, standing)
     recording = Recording(context.bus, now=context.now)
-    deliveries = Deliveries(facts, declarations, declaring, starter, commanding, missed, recording)
+    requesting = Requesting(systems.code_host, discussion, starter, standing)
+    asked = AskedFor(commanding, requesting)
+    deliveries = Deliveries(facts, declarations, declaring, starter, asked, missed, recording)
 
     async def wake(fact: Fact) -> None:
         for scope in concerned(fact, await declaring.product_scopes()):

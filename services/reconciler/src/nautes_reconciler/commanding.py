@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from nautes_domain.capabilities import DEVELOPER, Discussion, MergeRequest, Note
+from nautes_domain.access import Level
+from nautes_domain.capabilities import Discussion, MergeRequest, Note
 from nautes_domain.catalog import ProductCatalog
 from nautes_domain.comments import Command, CommandVerb, commands, may_command
 from nautes_domain.effects import Considered, Result
@@ -93,7 +94,7 @@ class Commanding:
         if not found:
             return None
         level = await self._discussion.access_level(delivery.project_id, note.author.id)
-        if level < DEVELOPER:
+        if level < Level.DEVELOPER:
             outcome = _refused(found)
         else:
             outcome = _together([await self._one(asked) for asked in found])
@@ -147,7 +148,8 @@ class Commanding:
             for one in await self._runs(asked)
             if one.run.commit == asked.request.head and asked.command.means(one.run.runtime, one.run.pipeline)
         ]
-        ordered = sorted(found, key=lambda run: run.created_at or _LONG_AGO)
+        # Kubernetes tells creation in whole seconds; within one, the event that came later made the later run.
+        ordered = sorted(found, key=lambda run: (run.created_at or _LONG_AGO, run.received_at or _LONG_AGO))
         return {(run.runtime, run.pipeline): run for run in ordered}.values()
 
     async def _runs(self, asked: Asked) -> Sequence[Standing]:
@@ -159,15 +161,27 @@ class Commanding:
 
 def opened_again(asked: Asked) -> Delivery:
     """Return the event that a command stands for: the merge request as it is, asked for by this comment."""
-    request = asked.request
-    return asked.delivery.model_copy(
+    note = asked.note
+    told = asked.delivery.model_copy(
+        update={
+            "actor": note.author.username,
+            "occurred_at": note.created_at[:40],
+            "request": f"note {note.id}",
+        }
+    )
+    return merge_request_event(told, asked.request, f"comment /{asked.command.verb}", asked.request.head)
+
+
+def merge_request_event(told: Delivery, request: MergeRequest, event: str, commit: str) -> Delivery:
+    """Return the event of a merge request that was opened at a commit; who, when and by what is as it was told."""
+    return told.model_copy(
         update={
             "kind": DeliveryKind.MERGE_REQUEST,
-            "event": f"comment /{asked.command.verb}",
+            "event": event,
+            "ref": f"refs/merge-requests/{request.number}/head",
             "before": "",
-            "after": request.head,
-            "checkout_sha": request.head,
-            "actor": asked.note.author.username,
+            "after": commit,
+            "checkout_sha": commit,
             "message_skips": False,
             "action": "open",
             "state": request.state,
@@ -179,8 +193,6 @@ def opened_again(asked: Asked) -> Delivery:
             "target_branch": request.target_branch,
             "source_project_id": request.source_project_id,
             "draft": request.draft,
-            "occurred_at": asked.note.created_at[:40],
-            "request": f"note {asked.note.id}",
         }
     )
 

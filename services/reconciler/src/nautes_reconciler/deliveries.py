@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 
 from nautes_domain import names
-from nautes_domain.catalog import ProductCatalog
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.failures import Blocked, Rejected, most_urgent
 from nautes_domain.snapshot import IndexedProject
 from nautes_domain.triggers import Match, match
 from nautes_reconciler.asking import FactFinder
-from nautes_reconciler.commanding import Commanding, Outcome, is_command
 from nautes_reconciler.declaring import Declaring
 from nautes_reconciler.missed import MissedPushes
 from nautes_reconciler.recording import Recording
 from nautes_reconciler.records import Declarations
+from nautes_reconciler.requesting import AskedFor
 from nautes_reconciler.runs import Done, Starter
 from nautes_runtime.tracing import span
 
@@ -27,7 +26,7 @@ class Deliveries:
         declarations: Declarations,
         declaring: Declaring,
         starter: Starter,
-        commanding: Commanding,
+        asked: AskedFor,
         missed: MissedPushes,
         recording: Recording,
     ) -> None:
@@ -35,7 +34,7 @@ class Deliveries:
         self._declarations = declarations
         self._declaring = declaring
         self._starter = starter
-        self._commanding = commanding
+        self._asked = asked
         self._missed = missed
         self._recording = recording
 
@@ -83,7 +82,7 @@ class Deliveries:
             await self._recording.decision(delivery, f"{project.group} is suspended: {snapshot.suspended}")
             return
         catalog, scope = self._declarations.parsed(snapshot), names.scope("product", project.group)
-        outcome = await self._asked(delivery, catalog, project.name)
+        outcome = await self._asked.carry_out(delivery, catalog, project.name)
         if outcome is not None:
             await self._recording.effects(delivery, scope, outcome.done)
             await self._recording.decision(delivery, outcome.summary, outcome.done, outcome.passed_over)
@@ -97,12 +96,6 @@ class Deliveries:
         await self._recording.effects(delivery, scope, done)
         await self._recording.decision(delivery, _summary(found, done), done, found.passed_over)
         self._raise(done)
-
-    async def _asked(self, delivery: Delivery, catalog: ProductCatalog, repository: str) -> Outcome | None:
-        """Do what a person asked for by name, None if nobody did."""
-        if is_command(delivery):
-            return await self._commanding.carry_out(delivery, catalog, repository)
-        return None
 
     @staticmethod
     def _raise(done: Sequence[Done]) -> None:

@@ -8,10 +8,11 @@ from typing import Final
 from nautes_domain import names
 from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, PipelineEngine
 from nautes_domain.effects import Effect, Result, effect_of
+from nautes_domain.events import Fact
 from nautes_domain.failures import Rejected
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.reconcile import Outcome
-from nautes_domain.runs import RunPhase, RunState, spent
+from nautes_domain.runs import FACT_KIND, RunPhase, RunState, spent
 from nautes_reconciler.discussing import Discussing, shown_action
 from nautes_reconciler.records import Declarations
 from nautes_runtime.bus import Bus
@@ -75,6 +76,7 @@ class Results:
                 await self._tell(run, status_of(cluster, run, place, kind=kind))
             if run.merge_request:
                 await self._discuss(run)
+            await self._bus.state(fact_of(cluster, run))
             if await engine.mark_reported(run):
                 self._told[key] = run.phase
             else:
@@ -166,6 +168,46 @@ def status_of(cluster: str, run: RunState, place: int = 0, *, kind: str = "Pipel
     if len(words) > _SHOWN:
         words = f"{words[: _SHOWN - 1]}…"
     return CommitStatus(_STATES[run.phase], f"nautes/{run.runtime}", words, run.ref, run.url)
+
+
+_VERBS: Final = {RunPhase.PENDING: "queued", RunPhase.RUNNING: "started"}
+
+
+def fact_of(cluster: str, run: RunState) -> Fact:
+    """Return what is told of a run to whoever lists runs: the same whenever the same phase is told."""
+    progress, cause = run.progress, run.cause
+    why = (
+        ""
+        if run.phase is RunPhase.SUCCEEDED
+        else ": ".join(filter(None, (progress.reason, progress.message)))
+    )
+    data = {
+        "runtime": run.runtime,
+        "pipeline": run.pipeline,
+        "cluster": cluster,
+        "namespace": run.namespace,
+        "phase": run.phase.value,
+        "words": why,
+        "took": "" if progress.duration is None else spent(progress.duration),
+        "url": run.url,
+        "repository": cause.repository,
+        "ref": cause.ref,
+        "commit": cause.commit,
+        "actor": cause.actor,
+        "delivery": cause.delivery,
+        "project_id": run.project_id,
+        "created_at": run.created_at.isoformat() if run.created_at else None,
+        "finished_at": progress.finished_at.isoformat() if progress.finished_at else None,
+    }
+    return Fact(
+        kind=FACT_KIND,
+        verb=_VERBS.get(run.phase, run.phase.value),
+        scope=names.scope("product", run.product),
+        name=run.name,
+        by="reconciler",
+        cause=cause,
+        data=data,
+    )
 
 
 def action_of(run: RunState, status: CommitStatus) -> Action:

@@ -1,0 +1,269 @@
+"""Runs for people: which there were, and what may be asked of them.
+
+This server writes to no cluster. What is asked for is stored as an event, which the reconciler answers as any other.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from nautes_api_server.callers import Caller
+from nautes_api_server.parts import CallerOf, Parts
+from nautes_api_server.problems import Problem, not_found
+from nautes_api_server.strict import StrictRoute
+from nautes_domain import names
+from nautes_domain.access import Level
+from nautes_domain.catalog import ProductCatalog
+from nautes_domain.effects import Considered, Decision
+from nautes_domain.events import Delivery, DeliveryKind, Fact
+from nautes_domain.names import Label
+from nautes_domain.runs import FACT_KIND, RunPhase, rank
+from nautes_domain.snapshot import product_catalog
+
+PATIENCE: Final = 15.0
+"""Seconds until a caller is told that what was asked for is not decided yet."""
+LOOK: Final = 0.3
+MOST_ROWS: Final = 500
+
+
+class RunView(BaseModel):
+    """One run, as far as it was told of."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    product: str
+    runtime: str
+    pipeline: str = ""
+    cluster: str = ""
+    namespace: str = ""
+    phase: RunPhase
+    words: str = ""
+    """Why it did not succeed."""
+    took: str = ""
+    url: str = ""
+    repository: str = ""
+    ref: str = ""
+    commit: str = ""
+    actor: str = ""
+    delivery: str = ""
+    project_id: int = 0
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Runs(BaseModel):
+    """The newest runs, newest first; `total` tells how many there are."""
+
+    items: list[RunView]
+    total: int
+
+
+class StartBody(BaseModel):
+    """What to start: a pipeline of a runtime, as if a branch of a repository had been pushed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    runtime: Label
+    pipeline: Label | None = None
+    """All that answer the branch, if it is left out."""
+    repository: Label | None = None
+    """The first one that the runtime listens to, if it is left out."""
+    branch: Annotated[str, Field(min_length=1, max_length=255)] = "main"
+
+
+class Answer(BaseModel):
+    """What became of what was asked for. Not decided: ask for the trace of `request` later."""
+
+    request: str
+    decided: bool
+    summary: str = ""
+    considered: list[Considered] = []
+
+
+Product = Annotated[str, Path(max_length=63)]
+RunName = Annotated[str, Path(max_length=63)]
+
+
+def router(parts: Parts) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api/v1/products/{product_name}/runs", tags=["runs"], route_class=StrictRoute)
+    asking = Asking(parts)
+
+    @routes.get("", operation_id="list_runs")
+    async def listed(
+        product_name: Product,
+        caller: CallerOf,
+        runtime: Annotated[str | None, Query(max_length=63)] = None,
+        commit: Annotated[str | None, Query(max_length=64)] = None,
+    ) -> Runs:
+        """List runs, newest first; by runtime and by the beginning of a commit."""
+        await asking.sees(caller, product_name)
+        rows = [
+            one
+            for one in (await asking.runs(product_name)).values()
+            if runtime in {None, one.runtime} and one.commit.startswith(commit or "")
+        ]
+        return Runs(items=rows[::-1][:MOST_ROWS], total=len(rows))
+
+    @routes.get("/{run_name}", operation_id="show_run")
+    async def shown(product_name: Product, run_name: RunName, caller: CallerOf) -> RunView:
+        """Return a run."""
+        await asking.sees(caller, product_name)
+        return await asking.run(product_name, run_name)
+
+    @routes.post("", operation_id="start_run")
+    async def start(product_name: Product, body: StartBody, caller: CallerOf, response: Response) -> Answer:
+        """Start a pipeline for the head of a branch. Developers of the repository may."""
+        await asking.sees(caller, product_name)
+        repository = asking.repository(product_name, body)
+        wanted = Wanted("start", body.runtime, body.pipeline or "", f"refs/heads/{body.branch}")
+        return _said(response, await asking.ask(caller, product_name, repository, wanted))
+
+    @routes.post("/{run_name}/cancel", operation_id="cancel_run")
+    async def cancel(
+        product_name: Product, run_name: RunName, caller: CallerOf, response: Response
+    ) -> Answer:
+        """Stop a run. Developers of the repository that it builds may."""
+        return _said(response, await asking.ask_of_run(caller, product_name, run_name, "cancel"))
+
+    @routes.post("/{run_name}/retry", operation_id="retry_run")
+    async def retry(product_name: Product, run_name: RunName, caller: CallerOf, response: Response) -> Answer:
+        """Run the same pipeline for the same commit again. Developers of the repository that it builds may."""
+        return _said(response, await asking.ask_of_run(caller, product_name, run_name, "retry"))
+
+    return routes
+
+
+class Wanted(BaseModel):
+    """What is asked for, in the words of `nautes_reconciler.requesting`."""
+
+    action: str
+    about: str
+    pipeline: str = ""
+    ref: str = ""
+
+    def __init__(self, action: str, about: str, pipeline: str = "", ref: str = "") -> None:
+        super().__init__(action=action, about=about, pipeline=pipeline, ref=ref)
+
+
+class Asking:
+    """Checks who asks, stores what is asked for, and waits for what comes of it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def sees(self, caller: Caller, product: str) -> None:
+        """Raise what a product that does not exist raises, unless the caller may see this one."""
+        known = names.is_label(product) and names.scope("product", product) in self._parts.news.snapshots
+        if not known or not await self._parts.callers.may_see(caller, names.scope("product", product)):
+            raise not_found("product", product)
+
+    async def runs(self, product: str) -> dict[str, RunView]:
+        """Return the runs of a product by name, oldest first."""
+        found = self._parts.records.facts()
+        return folded([one async for one in found if one.kind == FACT_KIND], names.scope("product", product))
+
+    async def run(self, product: str, name: str) -> RunView:
+        """Return a run."""
+        found = (await self.runs(product)).get(name)
+        if found is None:
+            raise not_found("run", name)
+        return found
+
+    def repository(self, product: str, body: StartBody) -> str:
+        """Return the repository whose branch is meant: the one that is named, or the first the runtime listens to."""
+        catalog: ProductCatalog = product_catalog(self._parts.news.snapshots[names.scope("product", product)])
+        runtime = catalog.pipelines.get(body.runtime)
+        if runtime is None:
+            raise not_found("ProjectPipelineRuntime", body.runtime)
+        if body.repository:
+            return body.repository
+        heard = [one.gitlab.repo_name for one in runtime.manifest.spec.event_sources if one.gitlab]
+        if not heard:
+            raise Problem(400, "NO_REPOSITORY", f"{body.runtime} listens to no repository: name one")
+        return heard[0]
+
+    async def ask_of_run(self, caller: Caller, product: str, name: str, action: str) -> Answer:
+        """Ask for something to be done to a run."""
+        await self.sees(caller, product)
+        found = await self.run(product, name)
+        repository = found.repository.rpartition("/")[2]
+        return await self.ask(caller, product, repository, Wanted(action, name))
+
+    async def ask(self, caller: Caller, product: str, repository: str, wanted: Wanted) -> Answer:
+        """Store what is asked for and wait for the decision.
+
+        A repository that is hidden from the caller looks like none (404); who only sees it is refused (403).
+        """
+        known = await self._parts.records.projects()
+        project = next((one for one in known if (one.group, one.name) == (product, repository)), None)
+        path = names.project_path(product, repository) if names.is_label(repository) else ""
+        level = await self._parts.callers.level_at(caller, path) if path and project else None
+        if project is None or level is None:
+            raise not_found("CodeRepo", repository)
+        if level < Level.DEVELOPER:
+            words = f"runs of {path} are started and stopped by its Developers"
+            raise Problem(403, "NO_AUTHORIZATION", words)
+        began = self._parts.now()
+        delivery = Delivery(
+            id=f"call-{self._parts.request_id()}",
+            hook="api",
+            kind=DeliveryKind.REQUEST,
+            event=f"run {wanted.action}",
+            project_id=project.project_id,
+            project=project.path,
+            ref=wanted.ref,
+            actor=caller.person.username,
+            number=caller.person.id,
+            action=wanted.action,
+            about=wanted.about,
+            title=wanted.pipeline,
+            received_at=began,
+        )
+        await self._parts.records.ask(delivery)
+        decision = await self._decision(delivery.id, began)
+        if decision is None:
+            return Answer(request=delivery.id, decided=False)
+        return Answer(
+            request=delivery.id,
+            decided=True,
+            summary=decision.summary,
+            considered=list(decision.considered),
+        )
+
+    async def _decision(self, cause: str, since: datetime) -> Decision | None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE
+        while loop.time() < end:
+            found = self._parts.records.decisions(cause=cause, since=since - timedelta(seconds=5))
+            decisions = [one async for one in found]
+            if decisions:
+                return decisions[-1]
+            await asyncio.sleep(LOOK)
+        return None
+
+
+def folded(facts: Iterable[Fact], scope: str) -> dict[str, RunView]:
+    """Return the runs of a scope by name, in the order in which they were first told of; a run never goes back."""
+    found: dict[str, RunView] = {}
+    for fact in facts:
+        if fact.scope != scope:
+            continue
+        view = RunView.model_validate(
+            {**fact.data, "name": fact.name, "product": names.split_scope(scope)[1]}
+        )
+        known = found.get(fact.name)
+        if known is None or rank(view.phase) >= rank(known.phase):
+            found[fact.name] = view
+    return found
+
+
+def _said(response: Response, answer: Answer) -> Answer:
+    if not answer.decided:
+        response.status_code = 202
+    return answer
