@@ -84,7 +84,7 @@ async def test_what_a_developer_asks_for_is_stored_with_who_asks_and_answered(wo
         DeliveryKind.REQUEST,
         "start",
         "apple-ci",
-        "trunk",
+        "build",
     )
     assert (asked.actor, asked.ref, asked.project) == (
         "developer",

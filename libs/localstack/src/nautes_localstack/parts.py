@@ -8,6 +8,7 @@ from typing import Final
 from nautes_localstack import binaries
 from nautes_localstack.layout import CLUSTERS, HOST, MANAGEMENT, SERVICES, Chosen, Layout
 from nautes_localstack.probes import Probe
+from nautes_localstack.rights import PIPELINES
 
 VAULT_SETUP: Final = "openbao-setup"
 FORGE_SETUP: Final = "forge-setup"
@@ -165,6 +166,7 @@ def _own(layout: Layout, chosen: Chosen, name: str) -> dict[str, str]:
                 # On a laptop somebody is watching, and waits for two looks.
                 "NAUTES_CATCH_UP": "PT5S",
                 "NAUTES_GITLAB__SSH_URL": chosen.url("forge-ssh", "ssh", user="git"),
+                "NAUTES_GITLAB__PIPELINES_TOKEN_FILE": str(layout.token(PIPELINES)),
             }
         case "cluster-registrar":
             return kubeconfig

@@ -146,10 +146,13 @@ VAULT: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
 }
 """Rules by role: path to capabilities ("Policies", openbao.org)."""
 
+PIPELINES: Final = "nautes-pipelines"
 GITLAB_BOTS: Final[Mapping[str, bool]] = {
     "nautes-reconciler": True,
     "nautes-secret-broker": True,
     "nautes-api-server": False,
+    # GitLab CI's jobs have the rights of who makes their pipeline: let it into projects as a Developer.
+    PIPELINES: False,
     # The developer makes the tenant's first group or is let into it: an administrator on the laptop.
     "dev": True,
 }

@@ -9,9 +9,10 @@ from structlog.typing import FilteringBoundLogger
 from nautes_domain import names
 from nautes_domain.failures import Failure
 from nautes_reconciler.attending import Attendant, pause
-from nautes_reconciler.clusters import Clusters
+from nautes_reconciler.clusters import Cluster, Clusters
 from nautes_reconciler.queueing import Queue
 from nautes_reconciler.results import Results
+from nautes_runtime.ending import cancelled
 from nautes_runtime.locks import ScopeLocks
 
 SWEEP: Final = 5.0
@@ -80,4 +81,20 @@ class Follower:
         if cluster is None:
             return
         async with self._locks.hold(f"reconciler.results.{names.scope('cluster', name)}"):
-            await Attendant(name, cluster.engine, self._queue, self._results, self._log).attend()
+            attendant = Attendant(name, cluster.engine, self._queue, self._results, self._log)
+            attending = asyncio.create_task(attendant.attend(), name=f"attend to {name}")
+            try:
+                while not attending.done():
+                    await asyncio.wait({attending}, timeout=SWEEP)
+                    if await self._was_replaced(name, cluster):
+                        return
+                attending.result()
+            finally:
+                await cancelled([attending])
+
+    async def _was_replaced(self, name: str, cluster: Cluster) -> bool:
+        """Say whether a cluster has other credentials or another engine by now: runs are followed there then."""
+        try:
+            return await self._clusters.get(name) is not cluster
+        except Failure:  # that nobody can tell is no reason to follow no more
+            return False

@@ -59,7 +59,7 @@ class Requesting:
 
     async def _cancel(self, delivery: Delivery, found: Standing) -> Outcome:
         if found.run.phase.final:
-            return Outcome(f"{found.run.name} has {found.run.phase} already")
+            return Outcome(f"{found.run.name} has ended already: {found.run.phase}")
         because = f"{delivery.actor} cancelled it"
         done = await self._standing.stop(found, "run cancel", because)
         return Outcome(because, (done,))
