@@ -124,9 +124,10 @@ class MemoryRecords:
     async def projects(self) -> list[IndexedProject]:
         return self._news.known
 
-    async def facts(self):
+    async def facts(self, kind: str):
         for one in self._news.facts:
-            yield one
+            if one.kind == kind:
+                yield one
 
     async def ask(self, request: Delivery) -> bool:
         self._news.asked.append(request)

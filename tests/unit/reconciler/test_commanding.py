@@ -22,7 +22,7 @@ from nautes_reconciler.requesting import AskedFor, Requesting
 from nautes_reconciler.runs import Starter
 from nautes_reconciler.standing import StandingRuns
 from nautes_reconciler.started import StartedRuns
-from support.examples import orchard
+from support.examples import orchard, tenant
 
 US, EVE, MALLORY = Person(1, "nautes"), Person(2, "eve"), Person(3, "mallory")
 REPO, REF = "apple-api-src", "refs/merge-requests/1/head"
@@ -82,12 +82,15 @@ class World:
         async def engine_on(_cluster):
             return self.engine
 
-        facts = FactFinder(self.host)
+        async def tenant_():
+            return tenant()
+
+        facts = FactFinder(self.host, tenant_)
         self.discussing = Discussing(self.discussion, self.host.account, self.hold)
         starter = Starter(self.host, None, engine_on, MemoryDeployer(), StartedRuns(Names()), lambda: 0.0)
         standing = StandingRuns(engine_on, lambda: 0.0)
         commanding = Commanding(self.discussion, self.discussing, facts, starter, standing)
-        self.asked = AskedFor(commanding, Requesting(self.host, self.discussion, starter, standing))
+        self.asked = AskedFor(commanding, Requesting(self.host, self.discussion, facts, starter, standing))
 
     @asynccontextmanager
     async def hold(self, key):

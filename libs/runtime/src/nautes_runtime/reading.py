@@ -58,10 +58,15 @@ async def decisions(
 
 
 async def facts(
-    js: JetStreamContext, tenant: str, *, cause: str | None = None, since: datetime | None = None
+    js: JetStreamContext,
+    tenant: str,
+    *,
+    kind: str = "*",
+    cause: str | None = None,
+    since: datetime | None = None,
 ) -> AsyncGenerator[Fact, None]:
-    """Yield the facts in the order in which they were stated."""
-    async with aclosing(_messages(js, "FACTS", Subjects(tenant).fact(), cause, since)) as messages:
+    """Yield the facts, or those of one kind, in the order in which they were stated."""
+    async with aclosing(_messages(js, "FACTS", Subjects(tenant).fact(kind), cause, since)) as messages:
         async for message in messages:
             yield Fact.model_validate_json(message.data)
 

@@ -64,9 +64,9 @@ class StoredRecords:
         """Return every project that the platform knows."""
         return [project for _, project in await self._index.items("project_")]
 
-    def facts(self) -> AsyncIterator[Fact]:
-        """Yield what became true."""
-        return reading.facts(self._js, self._tenant)
+    def facts(self, kind: str) -> AsyncIterator[Fact]:
+        """Yield the facts of a kind."""
+        return reading.facts(self._js, self._tenant, kind=kind)
 
     async def ask(self, request: Delivery) -> bool:
         """Store what a person asks for."""

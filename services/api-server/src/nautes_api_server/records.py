@@ -36,8 +36,8 @@ class Records(Protocol):
         """Return every project that the platform knows."""
         ...
 
-    def facts(self) -> AsyncIterator[Fact]:
-        """Yield what became true in the last thirty days, in the order in which it was stated."""
+    def facts(self, kind: str) -> AsyncIterator[Fact]:
+        """Yield what became true of a kind in the last thirty days, in the order in which it was stated."""
         ...
 
     async def ask(self, request: Delivery) -> bool:

@@ -71,18 +71,14 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
         systems.code_host, declarations, systems.clusters.engine, systems.deployer, started, perf_counter
     )
     missed = _catching_up(settings, context, systems.code_host, declarations)
-    discussion = GitLabDiscussion(gitlab.url, read_secret(gitlab.token_file).get_secret_value())
-    context.on_stop(discussion.close)
-    discussing = Discussing(discussion, systems.code_host.account, context.locks.hold)
     facts = FactFinder(systems.code_host, declarations.tenant)
-    standing = StandingRuns(systems.clusters.engine, perf_counter)
-    commanding = Commanding(discussion, discussing, facts, starter, standing)
+    asked, discussing = _people(settings, context, systems, facts, starter)
     recording = Recording(context.bus, now=context.now)
-    requesting = Requesting(systems.code_host, discussion, starter, standing)
-    asked = AskedFor(commanding, requesting)
     deliveries = Deliveries(facts, declarations, declaring, starter, asked, missed, recording)
 
     async def wake(fact: Fact) -> None:
+        if fact.by == SERVICE:  # of runs there are many, and looking for scopes takes a while
+            return
         for scope in concerned(fact, await declaring.product_scopes()):
             await worker.request(scope, f"{fact.kind} {fact.name} was {fact.verb}", fact.cause)
 
@@ -106,6 +102,24 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
         log=context.log,
     )
     context.every(1.0, calendars.look)
+
+
+def _people(
+    settings: ReconcilerSettings,
+    context: ServiceContext,
+    systems: Systems,
+    facts: FactFinder,
+    starter: Starter,
+) -> tuple[AskedFor, Discussing]:
+    """Connect what people ask for, and what is written to them."""
+    host, gitlab = systems.code_host, settings.gitlab
+    discussion = GitLabDiscussion(gitlab.url, read_secret(gitlab.token_file).get_secret_value())
+    context.on_stop(discussion.close)
+    discussing = Discussing(discussion, host.account, context.locks.hold)
+    standing = StandingRuns(systems.clusters.engine, perf_counter)
+    commanding = Commanding(discussion, discussing, facts, starter, standing)
+    requesting = Requesting(host, discussion, facts, starter, standing)
+    return AskedFor(commanding, requesting), discussing
 
 
 def _catching_up(

@@ -5,13 +5,15 @@ of every other event from here: matched, started under the runtime's account, re
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from nautes_domain.capabilities import CodeHost, Discussion
 from nautes_domain.catalog import ProductCatalog
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.runs import RunState
-from nautes_domain.triggers import Facts, RunToStart, chosen, match, pipeline_of
+from nautes_domain.triggers import RunToStart, chosen, match, pipeline_of
+from nautes_reconciler.asking import FactFinder
 from nautes_reconciler.commanding import Commanding, Outcome, is_command, merge_request_event
 from nautes_reconciler.runs import Starter
 from nautes_reconciler.standing import Standing, StandingRuns
@@ -26,10 +28,16 @@ class Requesting:
     """Carries out requests. The same request, delivered twice, asks for the same run."""
 
     def __init__(
-        self, code_host: CodeHost, discussion: Discussion, starter: Starter, standing: StandingRuns
+        self,
+        code_host: CodeHost,
+        discussion: Discussion,
+        facts: FactFinder,
+        starter: Starter,
+        standing: StandingRuns,
     ) -> None:
         self._code_host = code_host
         self._discussion = discussion
+        self._facts = facts
         self._starter = starter
         self._standing = standing
 
@@ -87,7 +95,8 @@ class Requesting:
         repository: str,
         wanted: Callable[[RunToStart], bool],
     ) -> Outcome:
-        facts = Facts(unknown="it was asked for by name")
+        known = await self._facts.facts(event, catalog, repository)
+        facts = replace(known, changed=None, unknown="it was asked for by name", message_skips=False)
         found = chosen(match(event, catalog, repository, facts), wanted, f"{event.actor} asked for another")
         done = tuple([await self._starter.start(run, event) for run in found.runs])
         summary = f"{len(done)} run" if done else "no trigger of it answers that ref"

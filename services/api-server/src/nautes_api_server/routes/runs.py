@@ -165,8 +165,8 @@ class Asking:
 
     async def runs(self, product: str) -> dict[str, RunView]:
         """Return the runs of a product by name, oldest first."""
-        found = self._parts.records.facts()
-        return folded([one async for one in found if one.kind == FACT_KIND], names.scope("product", product))
+        found = self._parts.records.facts(FACT_KIND)
+        return folded([one async for one in found], names.scope("product", product))
 
     async def run(self, product: str, name: str) -> RunView:
         """Return a run."""

@@ -28,6 +28,7 @@ KEYWORDS: Final = frozenset(
 """Words of a configuration that name no job (GitLab, "CI/CD YAML syntax reference", global keywords)."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}\Z")
+_POINTER: Final = re.compile(r"/variables/([A-Za-z_][A-Za-z0-9_]*)(?:/value)?\Z")
 _OURS: Final = re.compile(r"(CI|GITLAB|NAUTES)_|TRACEPARENT\Z", re.IGNORECASE)
 """Variables that mean something to GitLab or to us; an event sets none of them."""
 
@@ -47,7 +48,7 @@ def build(request: RunRequest, source: bytes, *, file: str, cluster: str) -> Map
             code="cannot-hold",
         )
     document = _only(parse(source, file), file)
-    found = [*_findings(document), *_names(document, request.params)]
+    found = [*_findings(document), *_names(document, request.params), *_unplaced(document, request)]
     if found:
         raise _rejected(file, found)
     marks = {
@@ -61,7 +62,7 @@ def build(request: RunRequest, source: bytes, *, file: str, cluster: str) -> Map
         "ref": request.origin.revision,
         "sha": request.origin.commit,
         "variables": {
-            **{name: value.replace("$", "$$") for name, value in request.params.items()},
+            **{name: value.replace("$", "$$") for name, value in _given(request).items()},
             RUN: request.name,
             MARKS: json.dumps(marks, sort_keys=True).replace("$", "\\u0024"),
             FILE: request.origin.path,
@@ -130,6 +131,30 @@ def _names(document: Document, params: Mapping[str, str]) -> Iterator[Violation]
             message = f"the event's variable {name[:80]!r} cannot be handed to GitLab CI"
             fix = "use letters, digits and _, and no name beginning with CI_, GITLAB_ or NAUTES_"
             yield _violation(document, "", message, fix)
+
+
+def _given(request: RunRequest) -> Mapping[str, str]:
+    """Return every variable that an event or a trigger gives a value."""
+    inputs = {_input(pointer): value for pointer, value in request.inputs.items()}
+    return {**request.params, **inputs}
+
+
+def _input(pointer: str) -> str:
+    """Return the variable that a pointer into the file means, empty if it means none."""
+    found = _POINTER.match(pointer)
+    return found[1] if found and not _OURS.match(found[1]) else ""
+
+
+def _unplaced(document: Document, request: RunRequest) -> Iterator[Violation]:
+    """Yield every input that is no variable of the file: GitLab reads the file itself, so nothing else can change."""
+    declared = document.value.get("variables")
+    for pointer in request.inputs:
+        name = _input(pointer)
+        if not name or not isinstance(declared, Mapping) or name not in declared:
+            message = f"no variable of the file stands at {pointer[:80]}"
+            fix = "point to `/variables/NAME`, and declare NAME among the file's `variables`"
+            line = document.line_of(("variables",))
+            yield Violation(document.file, line, "GitLab CI", "", pointer[:80], "input", message, fix)
 
 
 def _violation(
