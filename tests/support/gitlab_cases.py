@@ -220,7 +220,9 @@ class ForgeWorld:
         async with forge_api(self._forge) as api:
             user = await api.get("/user")
         assert user is not None
-        return self._forge.token, Person(user["id"], user["username"], user["name"], admin=bool(user["is_admin"]))
+        return self._forge.token, Person(
+            user["id"], user["username"], user["name"], admin=bool(user["is_admin"])
+        )
 
     def _git(self, folder: Path, *arguments: str) -> str:
         login = base64.b64encode(f"oauth2:{self._forge.token}".encode()).decode()
