@@ -227,3 +227,23 @@ def test_the_trace_context_is_an_annotation_and_no_part_of_the_content():
     }
     annotations = {**run["metadata"]["annotations"], **added}
     assert traced(run, traceparent) == {**run, "metadata": {**run["metadata"], "annotations": annotations}}
+
+
+def test_the_run_is_judged_with_its_inputs_in_place():
+    """An input may break what the file alone would not: it is refused here, and not by the cluster."""
+    file = b"""\
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+spec:
+  pipelineRef: {name: trunk}
+  params: [{name: a, value: x}, {name: b, value: y}]
+"""
+    with pytest.raises(Rejected) as raised:
+        build(replace(REQUEST, inputs={"/spec/params/1/name": "a"}), file, file="ci/trunk.yaml")
+    assert "stands twice in params" in raised.value.violations[0].message
+    with pytest.raises(Rejected, match="Tekton variable"):
+        build(
+            replace(REQUEST, inputs={"/spec/params/1/value": "$(context.taskRun.name)"}),
+            file,
+            file="ci/trunk.yaml",
+        )

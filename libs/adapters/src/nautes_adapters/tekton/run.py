@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from nautes_adapters.tekton.rules import API_VERSION, KIND, violations
@@ -22,14 +23,16 @@ _RESERVED: Final = ("nautes.io/", "tekton.dev/", "kubernetes.io/", "k8s.io/", "a
 def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]:
     """Return the run. Raises Rejected (code `pipeline-file`) with every violation of the file.
 
-    Whether it waits is said by the request and not by the file. Kept of the metadata are labels and annotations outside the platform's own prefixes. Event data
-    becomes `spec.params`, in place of a parameter of the same name.
+    Whether it waits is said by the request and not by the file. Kept of the metadata are labels and annotations
+    outside the platform's own prefixes. Inputs take their places first; what is judged is the file with them.
+    Event data becomes `spec.params`, in place of a parameter of the same name.
     """
     document = _only(parse(source, file), file)
-    found = violations(document, {**request.params, **request.inputs}) or _unplaced(document, request)
+    lost = _unplaced(document, request)
+    written = _copy(document.value) if lost else pointers.replaced(_copy(document.value), request.inputs)
+    found = (*lost, *violations(replace(document, value=written), {**request.params, **request.inputs}))
     if found:
         raise _rejected(file, found)
-    written = pointers.replaced(_copy(document.value), request.inputs)
     metadata, spec = written.get("metadata") or {}, written["spec"]
     spec = {key: value for key, value in spec.items() if key != "status"}
     return {
