@@ -144,6 +144,27 @@ async def test_a_file_at_no_commit_is_refused(world, project):
     assert caught.value.code == "no-such-file"
 
 
+@pytest.mark.parametrize(
+    ("folder", "files"),
+    [
+        ("", ["README.md", "ci/a.yaml", "ci/deep/b.yaml", "cider/c.yaml"]),
+        ("ci", ["ci/a.yaml", "ci/deep/b.yaml"]),
+        ("ci/deep", ["ci/deep/b.yaml"]),
+        ("nowhere", []),
+    ],
+)
+async def test_the_files_below_a_folder(world, project, folder, files):
+    written = dict.fromkeys(["README.md", "ci/a.yaml", "ci/deep/b.yaml", "cider/c.yaml"], b"x")
+    commit = await world.commit(project, "main", written)
+    assert await world.host.files(project.id, commit, folder) == files
+
+
+async def test_a_symbolic_link_is_no_file_and_no_commit_has_none(world, project):
+    commit = await world.commit(project, "main", {"ci/a.yaml": b"x"}, links=["ci/link.yaml"])
+    assert await world.host.files(project.id, commit, "ci") == ["ci/a.yaml"]
+    assert await world.host.files(project.id, "f" * 40, "ci") == []
+
+
 async def test_changed_paths_are_those_that_differ(world, project):
     before = await world.commit(project, "main", {"a.yaml": b"1", "b.yaml": b"1", "c/d": b"1"})
     await world.commit(project, "main", {"b.yaml": b"2"})

@@ -72,3 +72,31 @@ def test_a_manifest_with_a_bad_pattern_is_a_violation_with_its_line():
     assert {one.field.rpartition("gitlab.")[2] for one in problems} == {"revision", "paths.0", "condition"}
     assert all(one.line == 18 and one.rule == "schema" for one in problems)
     assert any(one.message.startswith("^(main is no pattern") for one in problems)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder", "files"),
+    [
+        ("ci/*.yaml", "ci", ["ci/.hidden.yaml", "ci/a.yaml", "ci/b.yaml"]),
+        ("ci/?.yaml", "ci", ["ci/a.yaml", "ci/b.yaml"]),
+        ("*/a.yaml", "", ["ci/a.yaml", "cd/a.yaml"]),
+        ("ci/*/a.yaml", "ci", ["ci/deep/a.yaml"]),
+        ("ci/deep/*", "ci/deep", ["ci/deep/a.yaml"]),
+        ("*", "", ["README.md"]),
+        ("ci/a.yaml", "ci", ["ci/a.yaml"]),
+        ("ci/aXyaml", "ci", []),
+    ],
+)
+def test_a_path_of_a_pipeline_means_files_within_one_folder(pattern, folder, files):
+    present = [
+        "README.md",
+        "cd/a.yaml",
+        "ci/.hidden.yaml",
+        "ci/a.yaml",
+        "ci/b.yaml",
+        "ci/deep/a.yaml",
+        "ci/x/y/z",
+    ]
+    assert patterns.fixed_folder(pattern) == folder
+    assert patterns.files_meant(pattern, present) == tuple(sorted(files))
+    assert patterns.means_files(pattern) == (pattern not in {"ci/a.yaml", "ci/aXyaml"})

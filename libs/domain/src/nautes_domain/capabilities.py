@@ -105,6 +105,13 @@ class CodeHost(Protocol):
         """Return one file at a commit; Rejected (code `no-such-file`) where it does not exist."""
         ...
 
+    async def files(self, project_id: int, commit: str, folder: str) -> Sequence[str]:
+        """Return the paths of all files below a folder, sorted; symbolic links and submodules are none.
+
+        Empty if there is no such folder or commit; the empty folder is the whole repository.
+        """
+        ...
+
     async def changed_paths(
         self, project_id: int, before: str, after: str, *, since_fork: bool = False
     ) -> tuple[str, ...] | None:

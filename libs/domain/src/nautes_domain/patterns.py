@@ -46,6 +46,30 @@ def matches_revision(pattern: str, name: str) -> bool:
     return explain_revision(pattern, name).matches
 
 
+def means_files(path: str) -> bool:
+    """Say whether the path of a pipeline is a pattern, and so may mean several files."""
+    return "*" in path or "?" in path
+
+
+def fixed_folder(pattern: str) -> str:
+    """Return the folder that every file meant by a pattern lies below; empty for the whole repository."""
+    parts = pattern.split("/")[:-1]
+    fixed = next((index for index, part in enumerate(parts) if means_files(part)), len(parts))
+    return "/".join(parts[:fixed])
+
+
+def files_meant(pattern: str, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the paths that a pattern means, sorted: `*` and `?` stay within one folder."""
+    parts = pattern.split("/")
+    rules = [_path(part) for part in parts]
+
+    def fits(path: str) -> bool:
+        found = path.split("/")
+        return len(found) == len(parts) and all(map(_fits, rules, found))
+
+    return tuple(sorted(filter(fits, paths)))
+
+
 def explain_paths(wanted: Sequence[str], changed: Iterable[str]) -> Explained:
     """Hold changed paths against path patterns: for each path the last pattern that fits decides. Never raises."""
     # what nothing fits is meant only if nothing but exceptions were given

@@ -129,7 +129,7 @@ class Commanding:
             lambda run: wanted(run.considered.runtime, pipeline_of(run)),
             asked.by,
         )
-        done = [await self._starter.start(run, opened) for run in found.runs]
+        done = [one for run in found.runs for one in await self._starter.start_all(run, opened)]
         return Outcome("", tuple(done), found.passed_over, _explained(asked, found, done))
 
     async def _cancel(self, asked: Asked) -> Outcome:

@@ -98,7 +98,7 @@ class Requesting:
         known = await self._facts.facts(event, catalog, repository)
         facts = replace(known, changed=None, unknown="it was asked for by name", message_skips=False)
         found = chosen(match(event, catalog, repository, facts), wanted, f"{event.actor} asked for another")
-        done = tuple([await self._starter.start(run, event) for run in found.runs])
+        done = tuple([one for run in found.runs for one in await self._starter.start_all(run, event)])
         summary = f"{len(done)} run" if done else "no trigger of it answers that ref"
         return Outcome(summary, done, found.passed_over)
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
+from nautes_domain import patterns
 from nautes_domain.capabilities import (
     SUPERSEDED,
     CodeHost,
@@ -19,10 +20,13 @@ from nautes_domain.events import Delivery
 from nautes_domain.failures import Blocked, Failure, Rejected
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.snapshot import StartedRun
-from nautes_domain.triggers import Refresh, RunToStart, built_at
+from nautes_domain.triggers import Refresh, RunToStart, built_at, run_of_file
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.started import StartedRuns
 from nautes_runtime.tracing import header, span
+
+MOST_FILES: Final = 20
+"""Files that one pipeline may mean: each is a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,18 @@ class Starter:
         self._deployer = deployer
         self._started = started
         self._clock = clock
+
+    async def start_all(self, run: RunToStart, delivery: Delivery) -> list[Done]:
+        """Start a run of each file that a pipeline means: one, unless its path is a pattern."""
+        if not patterns.means_files(run.path):
+            return [await self.start(run, delivery)]
+        try:
+            with span("list pipeline files"):
+                runs = await self._files(run, delivery)
+        except Failure as failure:
+            await self._refuse(run, delivery, failure)
+            return [Done(_ended(run.considered, failure), None, failure=failure)]
+        return [await self.start(one, delivery) for one in runs]
 
     async def start(self, run: RunToStart, delivery: Delivery) -> Done:
         """Read the pipeline file at its commit, build the run and create it under its account's rights."""
@@ -117,6 +133,8 @@ class Starter:
 
     async def _placed(self, run: RunToStart, delivery: Delivery) -> tuple[RunToStart, Origin]:
         """Return where the file is. An event that names no commit builds the one that the file is read at."""
+        if run.origin is not None:  # it was looked for before
+            return run, run.origin
         if run.commit:  # the pipeline lies in the repository that was pushed to
             short = delivery.source_branch or run.revision
             return run, Origin(delivery.project_id, run.path, short, run.commit)
@@ -135,6 +153,22 @@ class Starter:
         if delivery.checkout_sha:
             return run, origin
         return built_at(run, project.project_id, project.path, commit), origin
+
+    async def _files(self, run: RunToStart, delivery: Delivery) -> list[RunToStart]:
+        """Return a run for each file that the run's path means, all at one commit."""
+        placed, origin = await self._placed(run, delivery)
+        folder = patterns.fixed_folder(run.path)
+        present = await self._code_host.files(origin.project_id, origin.commit, folder)
+        found = patterns.files_meant(run.path, present)
+        if not 1 <= len(found) <= MOST_FILES:
+            count = f"{len(found)} files, and at most {MOST_FILES} are run" if found else "no file"
+            raise Rejected(
+                f"{run.path} means {count} at {origin.commit[:12]}",
+                what=f"ProjectPipelineRuntime/{run.considered.runtime}",
+                next_step="add a file that it means, or mend the pipeline's path",
+                code="too-many-files" if found else "no-such-file",
+            )
+        return [run_of_file(placed, replace(origin, path=path)) for path in found]
 
     async def _refuse(self, run: RunToStart, delivery: Delivery, failure: Failure) -> None:
         """Put a refusal beside the pushed commit. What will be tried again is not shown as final.

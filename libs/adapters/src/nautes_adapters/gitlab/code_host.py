@@ -1,7 +1,7 @@
 """GitLab as the code host: what is read, and commit statuses. Source of paths: GitLab REST API v4."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
@@ -16,6 +16,10 @@ _FILE_LIMIT: Final = 1024 * 1024
 """Largest single file that `read` returns, in bytes."""
 _MOST_DIFFS: Final = 1_000
 """GitLab's default for files in a comparison (instance setting `diff_max_files`): at it, some may be missing."""
+
+
+_REGULAR = frozenset({"100644", "100755"})
+"""Modes of files in Git trees; 120000 is a symbolic link, 160000 a submodule."""
 
 
 class GitLabCodeHost:
@@ -87,6 +91,15 @@ class GitLabCodeHost:
         if content is None:
             raise missing
         return content
+
+    async def files(self, project_id: int, commit: str, folder: str) -> Sequence[str]:
+        """Return the paths of all files below a folder (GitLab API, "Repositories", "List repository tree")."""
+        self._check_commit(commit)
+        where = {"path": folder} if folder else {}
+        rows = await self._api.rows(
+            f"/projects/{project_id:d}/repository/tree", ref=commit, recursive="true", **where
+        )
+        return sorted(str(row["path"]) for row in rows if row.get("mode") in _REGULAR)
 
     async def changed_paths(
         self, project_id: int, before: str, after: str, *, since_fork: bool = False

@@ -110,6 +110,11 @@ class MemoryCodeHost:
             raise Rejected(f"there is no file {path} at {commit[:12]}", what=path, code="no-such-file")
         return content
 
+    async def files(self, project_id: int, commit: str, folder: str) -> Sequence[str]:
+        """Return the paths of all files below a folder."""
+        tree = self._repositories[project_id].trees.get(commit, {})
+        return sorted(path for path in tree if not folder or path.startswith(f"{folder}/"))
+
     async def changed_paths(
         self, project_id: int, before: str, after: str, *, since_fork: bool = False
     ) -> tuple[str, ...] | None:

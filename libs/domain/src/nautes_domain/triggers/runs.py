@@ -6,7 +6,7 @@ from typing import Final
 
 from nautes_domain import names
 from nautes_domain import runs as marks
-from nautes_domain.capabilities import RunRequest
+from nautes_domain.capabilities import Origin, RunRequest
 from nautes_domain.catalog import ProductCatalog
 from nautes_domain.effects import Considered
 from nautes_domain.events import Delivery
@@ -28,10 +28,13 @@ class RunToStart:
     repository: str
     """Name of the repository in the product that holds the pipeline file."""
     path: str
+    """A file, or a pattern that means several."""
     commit: str
     """The commit to read it at; empty when `revision` must be resolved first."""
     revision: str
     considered: Considered
+    origin: Origin | None = None
+    """Where its pipeline file is; None while that was not looked for."""
     values: Mapping[str, str] = field(default_factory=dict)
     """Every variable that may be handed to it; see `inputs`."""
     inputs: tuple[tuple[str, str], ...] = ()
@@ -101,6 +104,23 @@ def built_at(run: RunToStart, project_id: int, project: str, commit: str) -> Run
         commit=commit,
         request=replace(request, annotations=annotations, params=params),
         values={**run.values, inputs.COMMIT: commit, inputs.REF: ref},
+    )
+
+
+def run_of_file(run: RunToStart, origin: Origin) -> RunToStart:
+    """Return the run of one of the files that a pattern means: a run of its own, with a queue place of its own."""
+    request, path = run.request, origin.path
+    annotations = {**request.annotations, marks.GROUP: names.digest(request.annotations[marks.GROUP], path)}
+    name = names.run_name(run.considered.runtime, request.name, path)
+    return replace(
+        run,
+        path=path,
+        origin=origin,
+        request=replace(request, name=name, annotations=annotations),
+        values={**run.values, inputs.FILE: path},
+        considered=run.considered.model_copy(
+            update={"run": name, "reason": f"{run.considered.reason}; {path}"}
+        ),
     )
 
 
