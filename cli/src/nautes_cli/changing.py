@@ -87,6 +87,8 @@ def removing(
         outcome = _ask(api, "DELETE", entry, asked, waiting)
         if absent_is_fine and outcome.error is not None and outcome.error.status == 404:
             return dataclasses.replace(outcome, result=Result.ABSENT, error=None)
+        if outcome.result is Result.UNCHANGED:  # so an API answers that has nothing to remove
+            return dataclasses.replace(outcome, result=Result.ABSENT)
         return outcome
 
     return remove
