@@ -45,6 +45,8 @@ def project(platform):
         found = api.projects.get(SOURCE)
         (account,) = api.users.list(username="nautes-pipelines", get_all=True)
         found.members.create({"user_id": account.id, "access_level": 30})
+        namespace = "/api/v1/namespaces/apple-lab"
+        platform.until(lambda: platform.systems.kubernetes("build-east", namespace), "its namespace")
         wait_until(lambda: settled(platform), timeout=60, what="every scope being done")
         yield found
     platform.push(CONFIG, {RUNTIME: None}, "No laboratory")

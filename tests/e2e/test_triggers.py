@@ -76,8 +76,9 @@ class Repository:
         return self.platform.until(found, f"{count} decisions")
 
     def decisions(self):
+        """Decisions about the repository, but not about what is written beneath its merge requests."""
         found = self.platform.api.get("/decisions")["items"]
-        return [one for one in found if one["cause"]["repository"] == SOURCE]
+        return [one for one in found if one["cause"]["repository"] == SOURCE and one["kind"] != "note"]
 
     def runs(self):
         """(ref, commit) of every run, sorted: one that was started twice would stand here twice."""
