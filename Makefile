@@ -3,25 +3,24 @@ UV := .tools/bin/uv
 RUN := .venv/bin
 PACKAGES := webhook-gateway reconciler cluster-registrar secret-broker api-server
 
-.PHONY: demo test unit unit-think unit-touch check fmt bench schemas clean
+.PHONY: demo test unit unit-half unit-rest check fmt bench schemas clean
 demo: $(if $(filter real,$(CONTROLPLANE)),demo-real,.venv/ready)
 	$(if $(filter real,$(CONTROLPLANE)),,$(RUN)/nautes demo)
 
 test: .venv/ready
 	$(RUN)/pytest
 
-# Seconds: examples only, those that think beside those that touch. The properties that stand among them are looked
-# through by `make test`.
-THINK := $(addprefix tests/unit/,domain cli reconciler secret_broker cluster_registrar)
-TOUCH := $(filter-out $(THINK) %__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/)))
+# Seconds: examples only, in two processes. The properties that stand among them are looked through by `make test`.
+UNIT := $(RUN)/pytest -q -m "not hypothesis" -p no:schemathesis -p no:anyio -p no:platformdirs
+HALF := $(addprefix tests/unit/,cli runtime webhook_gateway)
 unit: .venv/ready
-	$(MAKE) --jobs 2 --output-sync=target --no-print-directory unit-think unit-touch
+	$(MAKE) --jobs 2 --output-sync=target --no-print-directory unit-half unit-rest
 
-unit-think:
-	$(RUN)/pytest -q -m "not hypothesis" $(THINK)
+unit-half:
+	$(UNIT) $(HALF)
 
-unit-touch:
-	$(RUN)/pytest -q -m "not hypothesis" $(TOUCH)
+unit-rest:
+	$(UNIT) $(filter-out $(HALF) %__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/)))
 
 check: .venv/ready
 	$(RUN)/ruff format --check
