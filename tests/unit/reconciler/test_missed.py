@@ -122,12 +122,19 @@ async def test_what_was_told_is_not_missed(world):
 
 
 async def test_nothing_of_the_time_before_the_first_look_is_missed(world):
-    after = world.commit()
-    await world.missed.heard(delivered(push(before=ZERO, after=after)))
-    assert world.kept.rows == {}
+    world.commit()
     for _ in range(3):
         await world.missed.look()
     assert world.bus.stored == {}
+
+
+async def test_what_is_heard_first_is_the_first_look_so_that_nothing_after_it_is_missed(world):
+    after = world.commit()
+    await world.missed.heard(delivered(push(before=ZERO, after=after)))
+    untold = world.commit("many")
+    for _ in range(3):
+        await world.missed.look()
+    assert [(one.ref, one.after) for one in world.bus.stored.values()] == [("refs/heads/many", untold)]
 
 
 async def test_a_lost_race_is_run_again_and_a_host_that_is_away_ends_the_look(world):

@@ -4,12 +4,12 @@ What is found becomes a delivery like any other, on the same stream, and is hand
 number of replicas may look: the id of a found delivery derives from its content, so the bus keeps one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
 from nautes_domain import heads, names
-from nautes_domain.capabilities import CodeHost
+from nautes_domain.capabilities import CodeHost, Head
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.failures import Failure, Rejected, Retry
 from nautes_domain.heads import MOST_REFS, Heads, Missed, heads_key
@@ -88,7 +88,10 @@ class MissedPushes:
                     return
 
     async def heard(self, delivery: Delivery) -> None:
-        """Remember a delivery that was dealt with. Before the first look at its project there is nothing to do."""
+        """Remember a delivery that was dealt with. The first one of a project is the first look at it.
+
+        Left to the timer, that look could come after a push that nobody told of, and take it for old.
+        """
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._remember(delivery)
@@ -102,11 +105,19 @@ class MissedPushes:
         key = heads_key(delivery.project_id)
         found = await self._known.entry(key)
         if found is None:
+            await self._first_look(key, delivery)
             return
         known, revision = found
         after = heads.heard(known, delivery)
         if after != known:
             await self._known.update(key, after, revision)
+
+    async def _first_look(self, key: str, delivery: Delivery) -> None:
+        try:
+            known = heads.first_look(await self._heads(delivery.project_id))
+        except Rejected:  # the look on the timer says so; the delivery itself was dealt with
+            return
+        await self._known.create(key, heads.heard(known, delivery))
 
     async def was_heard(self, delivery: Delivery) -> bool:
         """Say whether what we found ourselves was told meanwhile."""
@@ -118,9 +129,7 @@ class MissedPushes:
     async def _look_at(self, project: IndexedProject) -> None:
         key = heads_key(project.project_id)
         found = await self._known.entry(key)
-        now = await self._code_host.heads(project.project_id)
-        if len(now) > MOST_REFS:
-            raise Rejected(f"it has more than {MOST_REFS} branches and tags", code="too-many-refs")
+        now = await self._heads(project.project_id)
         if found is None:
             await self._known.create(key, heads.first_look(now))
             return
@@ -130,6 +139,12 @@ class MissedPushes:
             await self._known.update(key, after, revision)
         for one in missed:
             await self._bus.deliver(self._delivery(project, one, known.instance or self._instance))
+
+    async def _heads(self, project_id: int) -> Mapping[str, Head]:
+        now = await self._code_host.heads(project_id)
+        if len(now) > MOST_REFS:
+            raise Rejected(f"it has more than {MOST_REFS} branches and tags", code="too-many-refs")
+        return now
 
     def _delivery(self, project: IndexedProject, missed: Missed, instance: str) -> Delivery:
         """Return the delivery that would have come. With the same content, it is the same run if it still comes."""
