@@ -5,18 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nats.errors
 import pytest
 
 from nautes_domain.effects import Cause, Effect, Result
-from nautes_domain.events import Fact
+from nautes_domain.events import DeliveryKind, Fact
 from nautes_domain.failures import Rejected, Retry
 from nautes_localstack.rights import nats_users
-from nautes_runtime import reading
+from nautes_runtime import reading, streams
 from nautes_runtime.context import utc_now
 from nautes_runtime.scopes import Assignment, ScopeWorker
 from nautes_runtime.settings import NatsSettings
 from support.nats import start_nats
-from support.runtime import TENANT, running, until
+from support.runtime import TENANT, connected, running, until
 
 SCRIPT = Path(__file__).parents[1] / "support" / "runtime_service.py"
 
@@ -97,6 +98,20 @@ async def test_a_reader_reads_everything_and_writes_no_facts(login):
         assert [one async for one in reading.deliveries(js, TENANT)] == []
         with pytest.raises(Retry):
             await one.context.bus.state(fact("x", "api-server"))
+
+
+@pytest.mark.parametrize("kind", DeliveryKind)
+async def test_the_gateway_passes_hook_calls_on_and_can_forge_nothing_else(server, kind):
+    """What a person asked for is believed, since the API server asked who it was: nobody else may say it."""
+    async with connected(server.url, user="operator") as (_, js):
+        await streams.provision(js, TENANT)
+    subject = f"nautes.{TENANT}.delivery.0.{kind}.7"
+    async with connected(server.url, user="webhook-gateway") as (_, js):
+        if kind in {DeliveryKind.REQUEST, DeliveryKind.CALENDAR}:
+            with pytest.raises(nats.errors.TimeoutError):
+                await js.publish(subject, b"{}", timeout=0.5)
+        else:
+            assert (await js.publish(subject, b"{}", timeout=5)).stream == "DELIVERIES_0"
 
 
 def test_a_wrong_password_is_said_and_ends_the_service(server, tmp_path):

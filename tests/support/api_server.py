@@ -200,7 +200,7 @@ class World:
         )  # fmt: skip
         return Parts(
             tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(self.news), news=self.news,
-            declarations=declarations, writer=writer, request_id=lambda: f"r{next(self._ids)}", now=now,
+            declarations=declarations, writer=writer, request_id=lambda: f"r{next(self._ids)}", now=now, patience=0.0,
         )  # fmt: skip
 
     @asynccontextmanager

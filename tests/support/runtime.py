@@ -27,9 +27,11 @@ def settings(bus: str | NatsSettings) -> ServiceSettings:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[tuple[Client, JetStreamContext]]:
-    """A client of our own."""
-    client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=_quiet)
+async def connected(url: str, user: str | None = None) -> AsyncIterator[tuple[Client, JetStreamContext]]:
+    """A client of our own; a user's password is its name."""
+    client = await nats.connect(
+        url, user=user, password=user, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=_quiet
+    )
     try:
         yield client, client.jetstream(timeout=5)
     finally:

@@ -16,6 +16,11 @@ OPERATOR: Final = "operator"
 
 DELIVERIES: Final = ("DELIVERIES_0", "DELIVERIES_1", "DELIVERIES_2", "DELIVERIES_3")
 
+HOOK_CALLS: Final = (
+    "push", "tag_push", "merge_request", "note", "issue", "job", "pipeline", "deployment", "release", "other",
+)  # fmt: skip
+"""Kinds of deliveries that a hook call can be. What a person asked for and a calendar's firing are none."""
+
 
 @dataclass(frozen=True)
 class BusRights:
@@ -38,7 +43,7 @@ _WORKER: Final = BusRights(
 )
 
 BUS: Final[Mapping[str, BusRights]] = {
-    "webhook-gateway": BusRights(says=("delivery.>",)),
+    "webhook-gateway": BusRights(says=tuple(f"delivery.*.{kind}.*" for kind in HOOK_CALLS)),
     "reconciler": BusRights(
         says=(*_WORKER.says, "delivery.>"),  # catch-up: deliveries that the code host did not tell us of
         hears=(*DELIVERIES, *_WORKER.hears),

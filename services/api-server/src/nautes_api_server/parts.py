@@ -36,6 +36,8 @@ class Parts:
     writer: Writer
     request_id: Callable[[], str]
     now: Callable[[], datetime]
+    patience: float = 15.0
+    """Seconds until a caller is told that the reconciler has not decided yet what was asked for."""
 
 
 async def _caller(

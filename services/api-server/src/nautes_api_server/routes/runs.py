@@ -24,8 +24,6 @@ from nautes_domain.names import Label
 from nautes_domain.runs import FACT_KIND, RunPhase, rank
 from nautes_domain.snapshot import product_catalog
 
-PATIENCE: Final = 15.0
-"""Seconds until a caller is told that what was asked for is not decided yet."""
 LOOK: Final = 0.3
 MOST_ROWS: Final = 500
 
@@ -238,14 +236,15 @@ class Asking:
 
     async def _decision(self, cause: str, since: datetime) -> Decision | None:
         loop = asyncio.get_running_loop()
-        end = loop.time() + PATIENCE
-        while loop.time() < end:
+        end = loop.time() + self._parts.patience
+        while True:
             found = self._parts.records.decisions(cause=cause, since=since - timedelta(seconds=5))
             decisions = [one async for one in found]
             if decisions:
                 return decisions[-1]
+            if loop.time() > end:
+                return None
             await asyncio.sleep(LOOK)
-        return None
 
 
 def folded(facts: Iterable[Fact], scope: str) -> dict[str, RunView]:
