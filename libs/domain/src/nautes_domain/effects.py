@@ -152,12 +152,19 @@ def records_of(violations: Iterable[Violation]) -> tuple[ViolationRecord, ...]:
 
 
 def effect_of(
-    outcome: Outcome, *, tenant: str, service: str, scope: str, cause: Cause, at: datetime
+    outcome: Outcome,
+    *,
+    tenant: str,
+    service: str,
+    scope: str,
+    cause: Cause,
+    at: datetime,
+    already: bool = False,
 ) -> Effect:
-    """Return the record of one applied or refused action.
+    """Return the record of one applied or refused action; `already` says that it had been done before.
 
     The id derives from the cause, the object and its content, so that a redelivery which does the same
-    thing again gives the same id and the bus keeps one record.
+    thing again gives the same id and the bus keeps one record: the first, also where a later one finds it done.
     """
     action, failure = outcome.action, outcome.failure
     before, after = spec_digest(action.before), spec_digest(action.after)
@@ -186,7 +193,7 @@ def effect_of(
         because=action.because,
         before=before,
         after=after,
-        result=result,
+        result=Result.ALREADY if already else result,
         code=failure.code if failure else "",
         message=str(failure) if failure else "",
         duration=round(outcome.seconds, 6),

@@ -47,7 +47,7 @@ def row_of(run: RunState) -> Row:
     """Return the row of a run."""
     progress = run.progress
     failed = run.phase in {RunPhase.FAILED, RunPhase.CANCELLED}
-    why = ": ".join(part for part in (progress.reason, progress.message) if part) if failed else ""
+    why = progress.why if failed else ""
     took = "" if progress.duration is None else spent(progress.duration)
     actor = run.cause.actor
     return Row(run.name, run.runtime, run.pipeline, run.commit, run.phase.value, why, took, run.url, actor)

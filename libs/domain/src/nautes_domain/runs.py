@@ -87,6 +87,11 @@ class Progress:
             return None
         return max(self.finished_at - self.started_at, timedelta(0))
 
+    @property
+    def why(self) -> str:
+        """Reason and message in one line, as far as there are any."""
+        return ": ".join(part for part in (self.reason, self.message) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class RunState:

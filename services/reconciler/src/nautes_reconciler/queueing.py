@@ -9,7 +9,7 @@ from typing import Final
 
 from nautes_domain import names
 from nautes_domain.capabilities import PipelineEngine
-from nautes_domain.effects import Result, effect_of
+from nautes_domain.effects import effect_of
 from nautes_domain.failures import Failure, most_urgent
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.queueing import Order, Schedule, Step, carried_out, schedule
@@ -103,8 +103,9 @@ class Queue:
             scope=names.scope("product", step.run.product),
             cause=step.run.cause,
             at=self._now(),
+            already=already,
         )
-        await self._bus.effect(effect.model_copy(update={"result": Result.ALREADY}) if already else effect)
+        await self._bus.effect(effect)
 
 
 def action_of(ref: Ref, step: Step) -> Action:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from nautes_domain import names
-from nautes_domain.effects import Considered, Decision, Result, effect_of
+from nautes_domain.effects import Considered, Decision, effect_of
 from nautes_domain.events import Delivery
 from nautes_domain.reconcile import Outcome
 from nautes_reconciler.runs import Done
@@ -30,10 +30,9 @@ class Recording:
                 scope=scope,
                 cause=delivery.cause,
                 at=self._now(),
+                already=one.already,
             )
-            await self._bus.effect(
-                effect.model_copy(update={"result": Result.ALREADY}) if one.already else effect
-            )
+            await self._bus.effect(effect)
 
     async def decision(
         self,

@@ -7,7 +7,7 @@ from typing import Final
 
 from nautes_domain import names
 from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, PipelineEngine
-from nautes_domain.effects import Effect, Result, effect_of
+from nautes_domain.effects import effect_of
 from nautes_domain.events import Fact
 from nautes_domain.failures import Rejected
 from nautes_domain.plan import Action, Ref, Verb
@@ -151,20 +151,20 @@ class Results:
             scope=names.scope("product", run.product),
             cause=run.cause,
             at=self._now(),
+            already=already,
         )
-        await self._bus.effect(_as_found(effect) if already else effect)
+        await self._bus.effect(effect)
 
 
 def status_of(cluster: str, run: RunState, place: int = 0, *, kind: str = "PipelineRun") -> CommitStatus:
     """Return the status that a run's phase stands for; `place` is where it stands in the queue, from 1."""
     progress, which = run.progress, f"{kind} {run.name} on {cluster}"
     took = "" if progress.duration is None else spent(progress.duration)
-    why = ": ".join(part for part in (progress.reason, progress.message) if part)
     words = {
         RunPhase.PENDING: f"{which} waits for its turn, number {place} in the queue" if place else which,
         RunPhase.RUNNING: f"{which} is running",
         RunPhase.SUCCEEDED: f"{which} succeeded" + (f" in {took}" if took else ""),
-    }.get(run.phase, f"{why or run.phase.value} ({which}" + (f", after {took})" if took else ")"))
+    }.get(run.phase, f"{progress.why or run.phase.value} ({which}" + (f", after {took})" if took else ")"))
     if len(words) > _SHOWN:
         words = f"{words[: _SHOWN - 1]}…"
     return CommitStatus(_STATES[run.phase], f"nautes/{run.runtime}", words, run.ref, run.url)
@@ -176,11 +176,7 @@ _VERBS: Final = {RunPhase.PENDING: "queued", RunPhase.RUNNING: "started"}
 def fact_of(cluster: str, run: RunState) -> Fact:
     """Return what is told of a run to whoever lists runs: the same whenever the same phase is told."""
     progress, cause = run.progress, run.cause
-    why = (
-        ""
-        if run.phase is RunPhase.SUCCEEDED
-        else ": ".join(filter(None, (progress.reason, progress.message)))
-    )
+    why = "" if run.phase is RunPhase.SUCCEEDED else progress.why
     data = {
         "runtime": run.runtime,
         "pipeline": run.pipeline,
@@ -218,8 +214,3 @@ def action_of(run: RunState, status: CommitStatus) -> Action:
     said = run.name if run.progress.held else status.description
     after = {"state": status.state.value, "description": said, "ref": status.ref}
     return Action(verb, ref, None, after, status.description, f"ProjectPipelineRuntime/{run.runtime}")
-
-
-def _as_found(effect: Effect) -> Effect:
-    """Return the record of a status that stood there before; the bus keeps the first of one id."""
-    return effect.model_copy(update={"result": Result.ALREADY})
