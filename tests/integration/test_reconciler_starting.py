@@ -79,7 +79,7 @@ async def test_every_file_that_a_path_means_is_a_run_of_its_own_once(place, star
     files = ["ci/a.yaml", "ci/b.yaml", "ci/deep/c.yaml", "ci/notes.md", "d.yaml"]
     run, delivery = await pushed(place, "ci/*.yaml", files)
     for already in (False, True):
-        done = await starter.start_all(run, delivery)
+        done = await starter.start_all([run], delivery)
         assert [(one.failure, one.already) for one in done] == [(None, already)] * 2
     assert [one.considered.reason.split("; ")[-1] for one in done] == ["ci/a.yaml", "ci/b.yaml"]
     runs = await place.admin.list("PipelineRun", "apple-ci")
@@ -93,7 +93,7 @@ async def test_every_file_that_a_path_means_is_a_run_of_its_own_once(place, star
 
 async def test_a_path_that_names_one_file_is_run_under_the_name_of_its_event(place, starter):
     run, delivery = await pushed(place, "ci/a.yaml", ["ci/a.yaml"])
-    (done,) = await starter.start_all(run, delivery)
+    (done,) = await starter.start_all([run], delivery)
     assert (done.failure, done.considered.run) == (None, run.request.name)
 
 
@@ -108,7 +108,7 @@ async def test_a_path_that_means_nothing_or_too_much_is_refused_beside_the_commi
     place, starter, path, files, code
 ):
     run, delivery = await pushed(place, path, files)
-    (done,) = await starter.start_all(run, delivery)
+    (done,) = await starter.start_all([run], delivery)
     assert isinstance(done.failure, Rejected)
     assert done.failure.code == code
     status = await place.world.host.status(place.project.id, delivery.after, "nautes/apple-ci")

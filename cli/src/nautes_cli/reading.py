@@ -18,7 +18,7 @@ from nautes_domain import manifests as models
 from nautes_domain import names, source
 from nautes_domain.catalog import Declared
 from nautes_domain.declared import declared
-from nautes_domain.failures import Rejected, Violation
+from nautes_domain.failures import Violation
 from nautes_domain.source import Document
 
 GROUP: Final = "nautes.resource.nautes.io/"
@@ -58,7 +58,7 @@ def read(
     notes: list[str] = []
     found: list[_Found] = []
     for path, text in files.items():
-        for document in _documents(path, text, problems):
+        for document in source.documents(text, path, problems):
             one = _entity(document, problems, notes, told=path in named)
             if one is not None:
                 found.append(one)
@@ -66,14 +66,6 @@ def read(
     entries = list(_entries(found, usual, problems))
     problems.extend(_doubles(entries))
     return Batch(tuple(entries), tuple(sorted(problems)), tuple(notes))
-
-
-def _documents(path: str, text: bytes, problems: list[Violation]) -> tuple[Document, ...]:
-    try:
-        return source.parse(text, path)
-    except Rejected as refused:
-        problems.extend(refused.violations)
-        return ()
 
 
 def _entity(document: Document, problems: list[Violation], notes: list[str], *, told: bool) -> _Found | None:

@@ -331,6 +331,11 @@ ADDITIONAL: Final = "additional"
 """The part of a pipeline runtime that is deployed beside its pipelines."""
 
 
+def application_name(product: str, runtime: str, part: str = "") -> str:
+    """Return the name of what keeps a runtime, or a part of it, equal to Git; injective, since labels hold no dots."""
+    return names.dotted(product, runtime, *([part] if part else ()))
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One deployment runtime, resolved: what is deployed, from where, to where."""
@@ -350,8 +355,8 @@ class Deployment:
 
     @property
     def application(self) -> str:
-        """The name of what keeps it equal to Git; injective, since labels hold no dots."""
-        return names.dotted(self.product, self.name, *([self.part] if self.part else ()))
+        """The name of what keeps it equal to Git."""
+        return application_name(self.product, self.name, self.part)
 
 
 class Deployer(Protocol):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from nautes_domain import source
 from nautes_domain.declared import Declared, Kind, declared
-from nautes_domain.failures import Rejected, Violation
+from nautes_domain.failures import Violation
 from nautes_domain.manifests import (
     PRODUCT_KINDS,
     TENANT_KINDS,
@@ -31,7 +31,6 @@ from nautes_domain.manifests import (
     ProjectPipelineRuntime,
     Tenant,
 )
-from nautes_domain.source import Document
 
 __all__ = [
     "Declared",
@@ -141,6 +140,10 @@ class ProductCatalog:
         yield from self.pipelines.values()
         yield from self.deployments.values()
 
+    def cluster_of(self, runtime: ProjectPipelineRuntime | DeploymentRuntime) -> str:
+        """Return the name of the cluster behind a runtime's environment. KeyError if the product is not valid."""
+        return self.environments[runtime.spec.destination.environment].manifest.spec.cluster
+
 
 def read_tenant(tree: Tree, root: str = "") -> tuple[TenantCatalog, tuple[Violation, ...]]:
     """Return what the tenant's repository declares, and everything that is wrong with its files.
@@ -247,17 +250,9 @@ def _file(
 ) -> tuple[tuple[Declared[Any], ...], tuple[Violation, ...]]:
     """Return what one file declares and what is wrong with it; both are values that nobody changes."""
     problems: list[Violation] = []
-    found = (declared(document, allowed, problems) for document in _documents(text, path, problems))
+    found = (declared(document, allowed, problems) for document in source.documents(text, path, problems))
     entities = tuple(one for one in found if one is not None)
     return entities, tuple(problems)
-
-
-def _documents(text: bytes, path: str, problems: list[Violation]) -> tuple[Document, ...]:
-    try:
-        return source.parse(text, path)
-    except Rejected as refused:
-        problems.extend(refused.violations)
-        return ()
 
 
 _Kinds = Mapping[str, Mapping[str, Declared[Any]]]

@@ -96,6 +96,21 @@ class Rejected(Failure):
         self.violations = tuple(sorted(violations))
 
 
+def pipeline_file_rejected(file: str, found: Iterable[Violation]) -> Rejected:
+    """Return the refusal (code `pipeline-file`) of a file that no run can be made of; the first violation is in its words."""
+    violations = sorted(found)
+    first = violations[0]
+    more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
+    return Rejected(
+        f"{first.file}:{first.line} {first.message}{more}",
+        violations,
+        what=f"pipeline file {file}",
+        who="owners of the pipeline file",
+        next_step=first.fix,
+        code="pipeline-file",
+    )
+
+
 def most_urgent(failures: Iterable[Failure]) -> Failure | None:
     """Return the failure that decides what happens to the whole: Retry before Blocked before Rejected."""
     order = (Retry, Blocked, Rejected, Failure)

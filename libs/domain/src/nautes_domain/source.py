@@ -78,6 +78,15 @@ def parse(text: bytes, file: str) -> tuple[Document, ...]:
         raise _rejected(file, mark.line + 1 if mark else 1, message, "mend the YAML") from None
 
 
+def documents(text: bytes, file: str, problems: list[Violation]) -> tuple[Document, ...]:
+    """Return the documents of a YAML file; none, after adding to `problems`, if it cannot be read."""
+    try:
+        return parse(text, file)
+    except Rejected as refused:
+        problems.extend(refused.violations)
+        return ()
+
+
 def _rejected(file: str, line: int, message: str, fix: str) -> Rejected:
     violation = Violation(file, line, "file", "", "", "yaml", message, fix)
     return Rejected(f"{file}:{line} {message}", [violation], code="yaml")

@@ -7,10 +7,11 @@ from typing import Final, Generic, TypeVar
 
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import DeliverPolicy
 from nats.js.kv import KV_MARKER_REASON, KV_OP
 from pydantic import BaseModel, ValidationError
 
+from nautes_runtime import ephemeral
 from nautes_runtime.bus import UNAVAILABLE
 
 T = TypeVar("T", bound=BaseModel)
@@ -65,20 +66,11 @@ class Mirror(Generic[T]):
 
     async def _follow(self) -> None:
         """Read everything, then what is new. Ends when a message was missed."""
-        stream = f"KV_{self.bucket}"
-        config = ConsumerConfig(
-            ack_policy=AckPolicy.NONE,
-            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
-            filter_subject=f"$KV.{self.bucket}.>",
-            inactive_threshold=30.0,
-            mem_storage=True,
-            num_replicas=1,
-        )
-        info = await self._js.add_consumer(stream, config)
-        subscription = await self._js.pull_subscribe_bind(consumer=info.name, stream=stream)
-        left, expected, fresh = info.num_pending or 0, 1, dict[str, T]()
-        loading = True
-        try:
+        stream, subject = f"KV_{self.bucket}", f"$KV.{self.bucket}.>"
+        own = ephemeral.consumer(self._js, stream, subject, DeliverPolicy.LAST_PER_SUBJECT)
+        async with own as (subscription, info):
+            left, expected, fresh = info.num_pending or 0, 1, dict[str, T]()
+            loading = True
             while True:
                 if loading and not left:
                     loading = await self._replace(fresh)
@@ -93,8 +85,6 @@ class Mirror(Generic[T]):
                     left = (await self._js.consumer_info(stream, info.name)).num_pending or 0
                 elif not loading:
                     await self._tell()
-        finally:
-            await _forget(self._js, stream, info.name, subscription)
 
     async def _replace(self, fresh: dict[str, T]) -> bool:
         """Take the records that were read as those which there are; return that nothing is loading any more."""
@@ -126,14 +116,3 @@ async def _fetch(subscription: JetStreamContext.PullSubscription, batch: int) ->
         return await subscription.fetch(batch, timeout=WAIT)
     except TimeoutError:
         return []
-
-
-async def _forget(
-    js: JetStreamContext, stream: str, name: str, subscription: JetStreamContext.PullSubscription
-) -> None:
-    """Remove the consumer now; if the server is away, it removes it by itself after thirty seconds."""
-    try:
-        await subscription.unsubscribe()
-        await js.delete_consumer(stream, name)
-    except UNAVAILABLE:
-        return

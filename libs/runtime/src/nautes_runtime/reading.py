@@ -10,13 +10,13 @@ from typing import Any, Final, TypeVar
 
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import DeliverPolicy
 from pydantic import BaseModel
 
 from nautes_domain import names
 from nautes_domain.effects import Decision, Effect, Status
 from nautes_domain.events import PARTITIONS, Delivery, Fact, Subjects, header_text
-from nautes_runtime import streams
+from nautes_runtime import ephemeral, streams
 from nautes_runtime.bus import UNAVAILABLE, unavailable
 from nautes_runtime.dead import (
     ATTEMPTS,
@@ -146,45 +146,19 @@ async def replay(
     if since is not None:
         deliver_policy = DeliverPolicy.BY_START_TIME
         start = {"opt_start_time": since.astimezone(UTC)}
-    config = ConsumerConfig(
-        ack_policy=AckPolicy.NONE,
-        deliver_policy=deliver_policy,
-        filter_subject=subject,
-        headers_only=headers_only or None,
-        inactive_threshold=30.0,
-        mem_storage=True,
-        num_replicas=1,
-        **start,
-    )
+    own = ephemeral.consumer(js, stream, subject, deliver_policy, headers_only=headers_only or None, **start)
     try:
-        info = await js.add_consumer(stream, config)
-        left = info.num_pending or 0
-        subscription = await js.pull_subscribe_bind(consumer=info.name, stream=stream)
+        async with own as (subscription, info):
+            left = info.num_pending or 0
+            while left > 0:
+                try:
+                    batch = await subscription.fetch(min(left, BATCH), timeout=FETCH_TIMEOUT)
+                except TimeoutError:
+                    # Counted messages may be replaced or removed while we read.
+                    left = (await js.consumer_info(stream, info.name)).num_pending or 0
+                    continue
+                for message in batch:
+                    yield message
+                    left = message.metadata.num_pending or 0
     except UNAVAILABLE as error:
         raise unavailable(f"stream {stream}", error) from error
-    try:
-        while left > 0:
-            try:
-                batch = await subscription.fetch(min(left, BATCH), timeout=FETCH_TIMEOUT)
-            except TimeoutError:
-                # Counted messages may be replaced or removed while we read.
-                left = (await js.consumer_info(stream, info.name)).num_pending or 0
-                continue
-            for message in batch:
-                yield message
-                left = message.metadata.num_pending or 0
-    except UNAVAILABLE as error:
-        raise unavailable(f"stream {stream}", error) from error
-    finally:
-        await _forget(js, stream, info.name, subscription)
-
-
-async def _forget(
-    js: JetStreamContext, stream: str, name: str, subscription: JetStreamContext.PullSubscription
-) -> None:
-    """Remove the consumer now; if the server is away, it removes it by itself after thirty seconds."""
-    try:
-        await subscription.unsubscribe()
-        await js.delete_consumer(stream, name)
-    except UNAVAILABLE:
-        return

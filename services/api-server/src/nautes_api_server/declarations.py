@@ -77,8 +77,7 @@ class Declarations:
 
     def entities(self, kind: Kind, product: str = "") -> Mapping[str, Entity]:
         """Return the entities of a kind by name, sorted by it."""
-        scope = TENANT_KEY if kind.tenant else names.scope("product", product)
-        parsed = self._read(scope)
+        parsed = self._read(kind.scope(product))
         return parsed.entities.get(kind.kind, {}) if parsed else {}
 
     def _read(self, scope: str) -> _Parsed | None:

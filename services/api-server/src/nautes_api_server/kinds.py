@@ -30,6 +30,7 @@ from nautes_domain.components import REQUIRED
 from nautes_domain.drafts import Spec
 from nautes_domain.failures import Violation
 from nautes_domain.selectors import Field, Match
+from nautes_domain.snapshot import TENANT_KEY
 
 Into = Callable[[str, str, Any, Spec], dict[str, Any]]
 """Product, name, body and the spec before to the spec that is declared."""
@@ -74,6 +75,10 @@ class Kind:
     kept: frozenset[str] = field(default_factory=frozenset)
     """Fields of the spec that bodies do not have: saving leaves them as they are."""
 
+    def scope(self, product: str) -> str:
+        """Return the scope whose repository declares it; `product` counts for nothing where the tenant declares."""
+        return TENANT_KEY if self.tenant else names.scope("product", product)
+
     @property
     def collection(self) -> str:
         """The path of the list."""
@@ -94,13 +99,10 @@ class Kind:
     def shown(self, product: str, name: str, spec: Any, addresses: Addresses) -> View:
         """Return the reply for a manifest."""
         fields = filled(spec)
-        if self.kind == "CodeRepo":
-            gitlab = {"name": name, "path": name, **fields.get("git", {}).get("gitlab", {})}
-            fields["git"] = {"gitlab": {**gitlab, **addresses.of(product, name)}}
-        if self.kind == "Product":
-            fields["git"] = {
-                "gitlab": {"name": name, "path": name, **fields.get("git", {}).get("gitlab", {})}
-            }
+        if self.kind in {"CodeRepo", "Product"}:
+            place = {"name": name, "path": name, **fields.get("git", {}).get("gitlab", {})}
+            cloned = addresses.of(product, name) if self.kind == "CodeRepo" else {}
+            fields["git"] = {"gitlab": {**place, **cloned}}
         owner = {} if self.tenant or self.kind == "CodeRepoBinding" else {"product": product}
         return self.view.model_validate({**fields, **owner, "name": name})
 

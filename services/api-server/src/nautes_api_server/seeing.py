@@ -44,7 +44,12 @@ class Place:
     @property
     def scope(self) -> str:
         """The scope whose repository declares it."""
-        return names.scope("product", self.product) if self.product else TENANT_KEY
+        return self.kind.scope(self.product)
+
+
+async def sees_product(callers: Callers, declarations: Declarations, caller: Caller, product: str) -> bool:
+    """Say whether a product is declared and not hidden from a caller."""
+    return declarations.is_product(product) and await callers.may_see(caller, names.scope("product", product))
 
 
 class Reader:
@@ -115,6 +120,5 @@ class Reader:
         return place.kind is PRODUCT and await self._callers.may_see(caller, own)
 
     async def _product(self, caller: Caller, product: str) -> None:
-        declared = self._declarations.is_product(product)
-        if not declared or not await self._callers.may_see(caller, names.scope("product", product)):
+        if not await sees_product(self._callers, self._declarations, caller, product):
             raise not_found("product", product)

@@ -7,13 +7,12 @@ from typing import Any, Final
 from nautes_api_server.declarations import entity_of
 from nautes_api_server.kinds import Addresses, Kind
 from nautes_api_server.problems import Problem
-from nautes_domain import drafts, names
+from nautes_domain import drafts
 from nautes_domain.access import FileChange, NewCommit
-from nautes_domain.catalog import ProductCatalog, TenantCatalog, Tree, read_product, read_tenant
+from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog, Tree, read_product, read_tenant
 from nautes_domain.drafts import Spec
 from nautes_domain.failures import Violation
 from nautes_domain.plan import Action, Plan
-from nautes_domain.snapshot import TENANT_KEY
 
 CONFIRMS: Final = "Nautes-Allow-Deletions: all"
 """Who deletes an entity by its name means it: the budget for deletions need not ask again (security rule 12)."""
@@ -40,9 +39,12 @@ class Conditions:
 
 
 def _matches(listed: str, etag: str) -> bool:
-    return bool(etag) and (
-        listed.strip() == "*" or etag in [one.strip().removeprefix("W/") for one in listed.split(",")]
-    )
+    return bool(etag) and (listed.strip() == "*" or etag in etags(listed))
+
+
+def etags(listed: str) -> list[str]:
+    """Return the ETags of a header, compared weakly (RFC 9110, section 8.8.3.2)."""
+    return [one.strip().removeprefix("W/") for one in listed.split(",")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Wish:
     @property
     def scope(self) -> str:
         """The scope whose repository declares it."""
-        return TENANT_KEY if self.kind.tenant else names.scope("product", self.product)
+        return self.kind.scope(self.product)
 
     @property
     def entity(self) -> str:
@@ -99,7 +101,7 @@ def draft(wish: Wish, project: str, tree: Tree, addresses: Addresses) -> Draft:
     """
     catalog = _read(wish, tree)
     there = drafts.find(catalog, wish.kind.kind, wish.name)
-    etag = entity_of(wish.kind, wish.product, there, addresses).etag if there else ""
+    etag = _etag(wish, there, addresses)
     if wish.removes:
         after, because = drafts.removed(tree, catalog, wish.kind.kind, wish.name), "is to be removed"
     else:
@@ -112,11 +114,12 @@ def draft(wish: Wish, project: str, tree: Tree, addresses: Addresses) -> Draft:
     if after is not tree:
         wish.conditions.check(etag)
     plan = drafts.changes(project, tree, after, f"{wish.entity} {because}", wish.entity)
-    return Draft(tree, after, plan, _etag_after(wish, after, addresses))
+    then = drafts.find(_read(wish, after), wish.kind.kind, wish.name)
+    return Draft(tree, after, plan, _etag(wish, then, addresses))
 
 
-def _etag_after(wish: Wish, tree: Tree, addresses: Addresses) -> str:
-    there = drafts.find(_read(wish, tree), wish.kind.kind, wish.name)
+def _etag(wish: Wish, there: Declared[Any] | None, addresses: Addresses) -> str:
+    """Return the ETag of an entity; empty for none."""
     return entity_of(wish.kind, wish.product, there, addresses).etag if there else ""
 
 

@@ -4,7 +4,7 @@ The hook call only says that there is a comment. Its words, its author and the m
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -123,13 +123,13 @@ class Commanding:
         opened = opened_again(asked)
         facts = await self._facts.facts(opened, asked.catalog, asked.repository)
         if asked.command.targets:  # named: filters on paths and words are not asked
-            facts = replace(facts, changed=None, unknown="it was asked for by name", message_skips=False)
+            facts = facts.asked_by_name
         found = chosen(
             match(opened, asked.catalog, asked.repository, facts),
             lambda run: wanted(run.considered.runtime, pipeline_of(run)),
             asked.by,
         )
-        done = [one for run in found.runs for one in await self._starter.start_all(run, opened)]
+        done = await self._starter.start_all(found.runs, opened)
         return Outcome("", tuple(done), found.passed_over, _explained(asked, found, done))
 
     async def _cancel(self, asked: Asked) -> Outcome:

@@ -91,7 +91,7 @@ class Deliveries:
         with span("match"):
             facts = await self._facts.facts(delivery, catalog, project.name)
             found = match(delivery, catalog, project.name, facts)
-        done = [one for run in found.runs for one in await self._starter.start_all(run, delivery)]
+        done = await self._starter.start_all(found.runs, delivery)
         done += [await self._starter.refresh(refresh) for refresh in found.refreshes]
         await self._recording.effects(delivery, scope, done)
         await self._recording.decision(delivery, _summary(found, done), done, found.passed_over)

@@ -158,11 +158,10 @@ def spaces_of(catalog: ProductCatalog) -> Iterable[Space]:
     """Yield each namespace that the runtimes of a valid product use, with its machine account."""
     for pipeline in catalog.pipelines.values():
         runtime = pipeline.manifest
-        environment = catalog.environments[runtime.spec.destination.environment]
         yield Space(
             product=catalog.product,
             runtime=runtime.name,
-            cluster=environment.manifest.spec.cluster,
+            cluster=catalog.cluster_of(runtime),
             namespace=runtime.namespace,
             account=runtime.account,
             may_run=True,
@@ -170,12 +169,11 @@ def spaces_of(catalog: ProductCatalog) -> Iterable[Space]:
         )
     for deployment in catalog.deployments.values():
         target = deployment.manifest
-        environment = catalog.environments[target.spec.destination.environment]
         for namespace in target.namespaces:
             yield Space(
                 product=catalog.product,
                 runtime=target.name,
-                cluster=environment.manifest.spec.cluster,
+                cluster=catalog.cluster_of(target),
                 namespace=namespace,
                 account=target.account,
                 may_run=False,
@@ -205,14 +203,13 @@ def deployments_of(catalog: ProductCatalog, addresses: Addresses, keys: ReadKeys
     for declared in catalog.deployments.values():
         runtime = declared.manifest
         source = runtime.spec.manifest_source
-        environment = catalog.environments[runtime.spec.destination.environment]
         yield Deployment(
             product=catalog.product,
             name=runtime.name,
             repository_url=addresses.source(catalog.product, source.code_repo),
             revision=source.target_revision,
             path=source.path,
-            cluster=environment.manifest.spec.cluster,
+            cluster=catalog.cluster_of(runtime),
             namespaces=runtime.namespaces,
             entity=declared.entity,
             read_key=keys.get(source.code_repo),
@@ -226,7 +223,7 @@ def deployments_of(catalog: ProductCatalog, addresses: Addresses, keys: ReadKeys
             repository_url=addresses.source(catalog.product, own) if own else git.url,
             revision=git.revision,
             path=git.path,
-            cluster=catalog.environments[target.spec.destination.environment].manifest.spec.cluster,
+            cluster=catalog.cluster_of(target),
             namespaces=(target.namespace,),
             entity=pipelines.entity,
             read_key=keys.get(own),

@@ -98,8 +98,7 @@ class Declarations:
         found = catalog.pipelines.get(runtime)
         if found is None:
             return None
-        environment = catalog.environments[found.manifest.spec.destination.environment]
-        return found.manifest if environment.manifest.spec.cluster == cluster else None
+        return found.manifest if catalog.cluster_of(found.manifest) == cluster else None
 
     async def pipelines_on(self, cluster: str) -> Component | None:
         """Return what serves pipelines on a cluster, as far as that is declared."""

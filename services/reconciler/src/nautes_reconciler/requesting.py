@@ -5,7 +5,6 @@ of every other event from here: matched, started under the runtime's account, re
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from nautes_domain.capabilities import CodeHost, Discussion
@@ -95,10 +94,9 @@ class Requesting:
         repository: str,
         wanted: Callable[[RunToStart], bool],
     ) -> Outcome:
-        known = await self._facts.facts(event, catalog, repository)
-        facts = replace(known, changed=None, unknown="it was asked for by name", message_skips=False)
+        facts = (await self._facts.facts(event, catalog, repository)).asked_by_name
         found = chosen(match(event, catalog, repository, facts), wanted, f"{event.actor} asked for another")
-        done = tuple([one for run in found.runs for one in await self._starter.start_all(run, event)])
+        done = tuple(await self._starter.start_all(found.runs, event))
         summary = f"{len(done)} run" if done else "no trigger of it answers that ref"
         return Outcome(summary, done, found.passed_over)
 

@@ -1,6 +1,6 @@
 """Runs and refreshes that a delivery asks for: done once each, with what became of them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -61,7 +61,11 @@ class Starter:
         self._started = started
         self._clock = clock
 
-    async def start_all(self, run: RunToStart, delivery: Delivery) -> list[Done]:
+    async def start_all(self, runs: Iterable[RunToStart], delivery: Delivery) -> list[Done]:
+        """Start runs one after the other, each of every file that its pipeline means."""
+        return [one for run in runs for one in await self._start_files(run, delivery)]
+
+    async def _start_files(self, run: RunToStart, delivery: Delivery) -> list[Done]:
         """Start a run of each file that a pipeline means: one, unless its path is a pattern."""
         if not patterns.means_files(run.path):
             return [await self.start(run, delivery)]

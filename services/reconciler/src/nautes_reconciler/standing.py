@@ -35,7 +35,7 @@ class StandingRuns:
         found: list[Standing] = []
         for declared in catalog.pipelines.values():
             runtime = declared.manifest
-            cluster = catalog.environments[runtime.spec.destination.environment].manifest.spec.cluster
+            cluster = catalog.cluster_of(runtime)
             engine = await self._engine_on(cluster)
             runs = await engine.runs_of(catalog.product, runtime.name, runtime.namespace)
             found += [Standing(run, cluster) for run in runs if wanted(run)]

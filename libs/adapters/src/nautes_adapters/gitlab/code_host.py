@@ -22,6 +22,18 @@ _REGULAR = frozenset({"100644", "100755"})
 """Modes of files in Git trees; 120000 is a symbolic link, 160000 a submodule."""
 
 
+async def read_tree(api: GitLabApi, project: str, commit: str, limits: Limits) -> Mapping[str, bytes]:
+    """Return all manifests at a commit from one archive. `project` is an id, or a quoted path.
+
+    Raises Rejected (code `no-such-commit`, and those of `archive.manifests`).
+    """
+    url = f"/projects/{project}/repository/archive.tar.gz"
+    packed = await api.raw(url, limits.packed, sha=commit, include_lfs_blobs="false")
+    if packed is None:
+        raise Rejected("there is no such commit", what=f"commit {commit[:12]}", code="no-such-commit")
+    return manifests(packed, commit, limits)
+
+
 class GitLabCodeHost:
     """Implements `capabilities.CodeHost` on GitLab, or on what answers like it."""
 
@@ -72,11 +84,7 @@ class GitLabCodeHost:
         archives count as not there. Raises Rejected (codes `no-such-commit`, `symlink`, `submodule`, `too-large`).
         """
         self._check_commit(commit)
-        path = f"/projects/{project_id:d}/repository/archive.tar.gz"
-        packed = await self._api.raw(path, self._limits.packed, sha=commit, include_lfs_blobs="false")
-        if packed is None:
-            raise Rejected("there is no such commit", what=f"commit {commit[:12]}", code="no-such-commit")
-        return manifests(packed, commit, self._limits)
+        return await read_tree(self._api, f"{project_id:d}", commit, self._limits)
 
     async def read(self, project_id: int, path: str, commit: str) -> bytes:
         """Return one file at a commit, at most 1 MiB; Rejected (`no-such-file`) where there is none."""

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
-from nautes_adapters.gitlab.archive import DEFAULT_LIMITS, Limits, manifests
-from nautes_adapters.gitlab.code_host import GitLabCodeHost, hosted_project
+from nautes_adapters.gitlab.archive import DEFAULT_LIMITS, Limits
+from nautes_adapters.gitlab.code_host import GitLabCodeHost, hosted_project, read_tree
 from nautes_adapters.gitlab.errors import Denied, Refused
 from nautes_domain.access import (
     CONFLICT,
@@ -74,12 +74,8 @@ class GitLabPersonal:
 
     async def tree(self, token: str, path: str, commit: str) -> Mapping[str, bytes]:
         """Return all manifests at a commit from one archive; GitLab allows five a minute for one project and person."""
-        url = f"/projects/{quoted(path)}/repository/archive.tar.gz"
         async with self._as(token) as api:
-            packed = await api.raw(url, self._limits.packed, sha=commit, include_lfs_blobs="false")
-        if packed is None:
-            raise Rejected("there is no such commit", what=f"commit {commit[:12]}", code="no-such-commit")
-        return manifests(packed, commit, self._limits)
+            return await read_tree(api, quoted(path), commit, self._limits)
 
     async def commit(self, token: str, path: str, new: NewCommit) -> Committed:
         """Make one commit as the person."""

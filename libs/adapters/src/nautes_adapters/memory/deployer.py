@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from nautes_domain import names
 from nautes_domain.capabilities import Deployment, Space
 from nautes_domain.failures import Blocked
 from nautes_domain.plan import Ref, State, Wanted
@@ -26,7 +25,7 @@ class MemoryDeployer:
         spec = {"clusters": sorted({one.cluster for one in deployments})}
         state = {project: Wanted(spec, f"product {product} deploys", deployments[0].entity)}
         for one in deployments:
-            application = Ref(self.system, "Application", names.dotted(product, one.name), product)
+            application = Ref(self.system, "Application", one.application, product)
             content = {
                 "repository": one.repository_url,
                 "revision": one.revision,

@@ -9,7 +9,7 @@ from nautes_adapters.tekton.rules import API_VERSION, KIND, violations
 from nautes_adapters.tekton.status import PENDING
 from nautes_domain import pointers
 from nautes_domain.capabilities import RunRequest
-from nautes_domain.failures import Rejected, Violation
+from nautes_domain.failures import Violation, pipeline_file_rejected
 from nautes_domain.runs import TRACEPARENT
 from nautes_domain.source import Document, parse
 
@@ -32,7 +32,7 @@ def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]
     written = _copy(document.value) if lost else pointers.replaced(_copy(document.value), request.inputs)
     found = (*lost, *violations(replace(document, value=written), {**request.params, **request.inputs}))
     if found:
-        raise _rejected(file, found)
+        raise pipeline_file_rejected(file, found)
     metadata, spec = written.get("metadata") or {}, written["spec"]
     spec = {key: value for key, value in spec.items() if key != "status"}
     return {
@@ -77,7 +77,7 @@ def _only(documents: tuple[Document, ...], file: str) -> Document:
     line = documents[1].line_of() if documents else 1
     message = f"the file holds {len(documents)} documents; a pipeline file holds one PipelineRun"
     violation = Violation(file, line, KIND, "", "", "pipeline-run", message, "keep exactly one")
-    raise _rejected(file, (violation,))
+    raise pipeline_file_rejected(file, (violation,))
 
 
 def _unplaced(document: Document, request: RunRequest) -> tuple[Violation, ...]:
@@ -95,20 +95,7 @@ def _unplaced(document: Document, request: RunRequest) -> tuple[Violation, ...]:
             f"nothing stands at {pointer}",
             fix,
         )
-        for pointer in pointers.missing(_copy(document.value), request.inputs)
-    )
-
-
-def _rejected(file: str, found: tuple[Violation, ...]) -> Rejected:
-    first = min(found)
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return Rejected(
-        f"{first.file}:{first.line} {first.message}{more}",
-        found,
-        what=f"pipeline file {file}",
-        who="owners of the pipeline file",
-        next_step=first.fix,
-        code="pipeline-file",
+        for pointer in pointers.missing(document.value, request.inputs)
     )
 
 

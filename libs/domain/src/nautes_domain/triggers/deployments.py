@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from nautes_domain import names
-from nautes_domain.capabilities import ADDITIONAL
+from nautes_domain.capabilities import ADDITIONAL, application_name
 from nautes_domain.catalog import ProductCatalog
 from nautes_domain.effects import Considered
 from nautes_domain.events import PUSHES, Delivery
@@ -49,14 +48,14 @@ def sources(catalog: ProductCatalog) -> Iterator[Source]:
     """Yield everything of a product that is deployed from its own repositories."""
     for declared in catalog.deployments.values():
         runtime, source = declared.manifest, declared.manifest.spec.manifest_source
-        application = names.dotted(catalog.product, runtime.name)
+        application = application_name(catalog.product, runtime.name)
         yield Source(
             runtime.name, MANIFESTS, application, source.code_repo, source.target_revision, source.path
         )
     for pipeline in catalog.pipelines.values():
         name, git = pipeline.manifest.name, pipeline.manifest.additional
         if git is not None and git.own_repo:
-            application = names.dotted(catalog.product, name, ADDITIONAL)
+            application = application_name(catalog.product, name, ADDITIONAL)
             yield Source(name, ADDITIONAL_RESOURCES, application, git.own_repo, git.revision, git.path)
 
 

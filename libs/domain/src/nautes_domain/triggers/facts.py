@@ -1,7 +1,7 @@
 """What a delivery does not say and the platform found out about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +19,8 @@ class Facts:
     """Where the pipelines of each cluster are shown, if anybody asks."""
     message_skips: bool = False
     """The head commit's message asks for no pipeline, where the delivery could not tell."""
+
+    @property
+    def asked_by_name(self) -> "Facts":
+        """The same where a person named what is wanted: paths and words filter nothing then."""
+        return replace(self, changed=None, unknown="it was asked for by name", message_skips=False)

@@ -33,7 +33,7 @@ def variables(
     `repository` is where the delivery came from; a calendar came from none.
     """
     pipeline = pipeline_of(runtime, trigger)
-    cluster = catalog.environments[runtime.spec.destination.environment].manifest.spec.cluster
+    cluster = catalog.cluster_of(runtime)
     told = delivery.hook_event != ""
     return {
         "EventSourceCodeRepoName": repository if told else "",

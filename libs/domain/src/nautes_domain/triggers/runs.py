@@ -68,7 +68,7 @@ def run_of(
     request = _request(delivery, catalog.product, runtime, trigger, own=own)
     return RunToStart(
         request=request,
-        cluster=catalog.environments[runtime.spec.destination.environment].manifest.spec.cluster,
+        cluster=catalog.cluster_of(runtime),
         repository=runtime.spec.pipeline_source,
         path=pipeline.path,
         commit=delivery.checkout_sha if own and not trigger.revision else "",

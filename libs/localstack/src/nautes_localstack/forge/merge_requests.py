@@ -1,18 +1,23 @@
 """Merge requests as far as hooks tell of them: opened, edited, closed, opened again, moved by a push, commented."""
 
 import uuid
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from nautes_localstack.forge.git.parsing import Change
+from nautes_localstack.forge.git.parsing import Change, Commit
 from nautes_localstack.forge.hooks import payloads
 from nautes_localstack.forge.hooks.delivery import Deliveries
-from nautes_localstack.forge.hooks.payloads import Happened
+from nautes_localstack.forge.hooks.payloads import Happened, Place
 from nautes_localstack.forge.hosting import Host
 from nautes_localstack.forge.lanes import Lanes
 from nautes_localstack.forge.records import MergeRequest, Note, Project, User
 
 TRIGGER = "merge_request_hooks"
 NOTE_TRIGGER = "note_hooks"
+
+Payload = Callable[[Place, Commit], dict[str, Any]]
+"""Makes what hooks are told of a project and the head of a merge request."""
 
 
 class MergeRequests:
@@ -58,29 +63,29 @@ class MergeRequests:
     async def _tell_note(
         self, request: MergeRequest, note: Note, user: User, action: str, event_uuid: str
     ) -> None:
-        project = self._host.store.projects.get(request.project_id)
-        if project is None:
-            return
-        hooks = self._host.store.hooks.where(
-            lambda one: one.project_id == project.id and "note_events" in one.events
-        )
-        if not hooks:
-            return
-        head = await self._host.repository(project).commit(request.sha)
-        payload = payloads.note(self._host.place(project), user, request, head, (note, action))
-        for hook in hooks:
-            self._deliveries.announce(hook, NOTE_TRIGGER, payload, event_uuid)
+        def told(place: Place, head: Commit) -> dict[str, Any]:
+            return payloads.note(place, user, request, head, (note, action))
+
+        await self._announce(request, ("note_events", NOTE_TRIGGER), told, event_uuid)
 
     async def _tell(self, request: MergeRequest, user: User, happened: Happened, event_uuid: str) -> None:
+        def told(place: Place, head: Commit) -> dict[str, Any]:
+            return payloads.merge_request(place, user, request, head, happened)
+
+        await self._announce(request, ("merge_requests_events", TRIGGER), told, event_uuid)
+
+    async def _announce(
+        self, request: MergeRequest, kind: tuple[str, str], told: Payload, event_uuid: str
+    ) -> None:
+        """Tell the hooks that listen to an event; `kind` is what they subscribe to, and what the call is named by."""
+        event, trigger = kind
         project = self._host.store.projects.get(request.project_id)
         if project is None:
             return
-        hooks = self._host.store.hooks.where(
-            lambda one: one.project_id == project.id and "merge_requests_events" in one.events
-        )
+        hooks = self._host.store.hooks.where(lambda one: one.project_id == project.id and event in one.events)
         if not hooks:
             return
         head = await self._host.repository(project).commit(request.sha)
-        payload = payloads.merge_request(self._host.place(project), user, request, head, happened)
+        payload = told(self._host.place(project), head)
         for hook in hooks:
-            self._deliveries.announce(hook, TRIGGER, payload, event_uuid)
+            self._deliveries.announce(hook, trigger, payload, event_uuid)

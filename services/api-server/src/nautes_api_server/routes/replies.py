@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nautes_api_server.problems import ViolationView
 from nautes_api_server.views import ScopeView
+from nautes_api_server.wishes import etags
 from nautes_api_server.writing import Written
 from nautes_domain.effects import records_of
 
@@ -73,7 +74,7 @@ def saved(words: str, written: Written, *, dry_run: bool) -> Saved:
 
 def conditional(content: bytes, etag: str, if_none_match: str, headers: Mapping[str, str]) -> Response:
     """Return a body with its ETag, or 304 if the caller has it."""
-    known = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    known = etags(if_none_match)
     all_headers = {"ETag": etag, "Cache-Control": "private, no-cache", **headers}
     if etag in known or "*" in known:
         return Response(status_code=304, headers=all_headers)

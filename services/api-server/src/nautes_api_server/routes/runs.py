@@ -5,6 +5,7 @@ This server writes to no cluster. What is asked for is stored as an event, which
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
@@ -137,16 +138,14 @@ def router(parts: Parts) -> APIRouter:
     return routes
 
 
-class Wanted(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Wanted:
     """What is asked for, in the words of `nautes_reconciler.requesting`."""
 
     action: str
     about: str
     pipeline: str = ""
     ref: str = ""
-
-    def __init__(self, action: str, about: str, pipeline: str = "", ref: str = "") -> None:
-        super().__init__(action=action, about=about, pipeline=pipeline, ref=ref)
 
 
 class Asking:

@@ -12,6 +12,7 @@ from nautes_api_server.callers import Caller
 from nautes_api_server.kinds import PRODUCT_KINDS
 from nautes_api_server.parts import CallerOf, Parts
 from nautes_api_server.problems import not_found
+from nautes_api_server.seeing import sees_product
 from nautes_domain import names
 
 BEAT: Final = 10.0
@@ -34,7 +35,7 @@ def router(parts: Parts) -> APIRouter:
         product_name: Annotated[str, Path(description="Name of the product.")], caller: CallerOf
     ) -> str:
         """Return the product if the caller sees it: that is told before the stream begins."""
-        if not await _sees(parts, caller, product_name):
+        if not await sees_product(parts.callers, parts.declarations, caller, product_name):
             raise not_found("product", product_name)
         return product_name
 
@@ -69,7 +70,7 @@ async def _events(parts: Parts, caller: Caller, product: str, seconds: int) -> A
         seen = now
         await parts.news.changed(version, min(BEAT, left))
         yield ServerSentEvent(comment="still here")
-        if not await _sees(parts, caller, product):
+        if not await sees_product(parts.callers, parts.declarations, caller, product):
             yield ServerSentEvent(event="end", data={})
             return
 
@@ -97,8 +98,3 @@ def _state(parts: Parts, product: str) -> Seen:
     view = views.scope_view(scope, parts.news.statuses.values()).model_dump(mode="json")
     found["Status", product] = (names.digest(str(view)), view)
     return found
-
-
-async def _sees(parts: Parts, caller: Caller, product: str) -> bool:
-    known = names.is_label(product) and parts.declarations.is_product(product)
-    return known and await parts.callers.may_see(caller, names.scope("product", product))

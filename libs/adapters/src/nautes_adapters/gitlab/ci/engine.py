@@ -10,7 +10,7 @@ from typing import Any, Final
 from nautes_adapters.gitlab.api import GitLabApi, quoted
 from nautes_adapters.gitlab.ci.pipelines import Following, Pipelines, Projects
 from nautes_adapters.gitlab.ci.run import RUN, body, build
-from nautes_adapters.gitlab.ci.status import place, reported_name, state_of
+from nautes_adapters.gitlab.ci.status import may_be_cancelled, place, reported_name, state_of
 from nautes_adapters.gitlab.errors import Refused
 from nautes_domain.capabilities import SUPERSEDED, RunRequest
 from nautes_domain.failures import Blocked, Rejected
@@ -83,7 +83,7 @@ class GitLabCiEngine:
         """Yield the state of every run of ours, then of each that changes; see `pipelines.Following`."""
         since = (self._now() - HORIZON).strftime("%Y-%m-%dT%H:%M:%SZ")
         pause = partial(asyncio.sleep, self._pause)
-        return self._of_cluster(Following(self._pipelines, self._projects, since, pause))
+        return Following(self._pipelines, self._projects, since, pause).states()
 
     async def runs_of(self, product: str, runtime: str, namespace: str) -> Sequence[RunState]:
         """Return all runs of one runtime that GitLab still has."""
@@ -110,7 +110,7 @@ class GitLabCiEngine:
         if order is Order.DELETE:
             await self._api.delete(place(run.uid))
             return True
-        if found["status"] in {"success", "failed", "canceled", "skipped", "canceling"}:
+        if not may_be_cancelled(found):
             return False
         await self._cancel(run.uid)
         return True
@@ -128,10 +128,6 @@ class GitLabCiEngine:
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()
-
-    async def _of_cluster(self, following: Following) -> AsyncGenerator[RunState, None]:
-        async for state in following.states():
-            yield state
 
     async def _named(self, run: Mapping[str, Any]) -> list[int]:
         """Return the ids of the pipelines that have the run's name, at its commit."""

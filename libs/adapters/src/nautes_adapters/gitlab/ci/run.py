@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from nautes_domain.capabilities import RunRequest
-from nautes_domain.failures import Rejected, Violation
+from nautes_domain.failures import Rejected, Violation, pipeline_file_rejected
 from nautes_domain.runs import TRACEPARENT
 from nautes_domain.source import Document, parse
 
@@ -50,7 +50,7 @@ def build(request: RunRequest, source: bytes, *, file: str, cluster: str) -> Map
     document = _only(parse(source, file), file)
     found = [*_findings(document), *_names(document, request.params), *_unplaced(document, request)]
     if found:
-        raise _rejected(file, found)
+        raise pipeline_file_rejected(file, found)
     marks = {
         "namespace": request.namespace,
         "account": request.account,
@@ -107,7 +107,9 @@ def _only(documents: tuple[Document, ...], file: str) -> Document:
         return found[0]
     line = found[1].line_of() if found else 1
     message = f"the file holds {len(found)} documents; a pipeline file holds one configuration of GitLab CI"
-    raise _rejected(file, [Violation(file, line, "file", "", "", "gitlab-ci", message, "keep exactly one")])
+    raise pipeline_file_rejected(
+        file, [Violation(file, line, "file", "", "", "gitlab-ci", message, "keep exactly one")]
+    )
 
 
 def _findings(document: Document) -> Iterator[Violation]:
@@ -162,16 +164,3 @@ def _violation(
 ) -> Violation:
     line = document.line_of((field,)) if field else 1
     return Violation(document.file, line, "GitLab CI", "", field[:80], "gitlab-ci", message, fix)
-
-
-def _rejected(file: str, found: list[Violation]) -> Rejected:
-    first = min(found)
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return Rejected(
-        f"{first.file}:{first.line} {first.message}{more}",
-        found,
-        what=f"pipeline file {file}",
-        who="owners of the pipeline file",
-        next_step=first.fix,
-        code="pipeline-file",
-    )

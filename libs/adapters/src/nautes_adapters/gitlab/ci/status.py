@@ -56,6 +56,12 @@ def state_of(pipeline: Mapping[str, Any], variables: Mapping[str, str], failed: 
     return replace(state, shows_itself=beside)
 
 
+def may_be_cancelled(pipeline: Mapping[str, Any]) -> bool:
+    """Say whether a pipeline has neither ended nor been told to."""
+    progress = _progress(pipeline, "")
+    return not (progress.phase.final or progress.stopping)
+
+
 def uid(pipeline: Mapping[str, Any]) -> str:
     """Return what tells a pipeline from all others on its code host."""
     return f"{int(pipeline['project_id'])}/{int(pipeline['id'])}"
