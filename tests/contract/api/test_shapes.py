@@ -72,7 +72,10 @@ OURS = {
     "Cluster": {"allowed_products", "components_list.cert_management", "components_list.secret_management", "components_list.oauth_proxy"},
     "Product": {"git.gitlab.parent_id", "git.gitlab.name"},
     "CodeRepo": {"git.github", "git.gitlab.parent_id"},
-    "ProjectPipelineRuntime": {f"event_sources.gitlab.{field}" for field in ("paths", "actions", "condition")},
+    "ProjectPipelineRuntime": {
+        *(f"event_sources.gitlab.{field}" for field in ("paths", "actions", "condition")),
+        *("event_sources.calendar.catch_up", "concurrency.limit", "concurrency.cancel_previous", "max_keep_runs"),
+    },
 }  # fmt: skip
 """Fields that the original does not have."""
 

@@ -333,6 +333,24 @@ async def test_what_is_read_can_be_saved_again_and_changes_nothing(world, kind):
     world.host.let_in(world.people["manager"], "orchard", Level.NONE)
 
 
+async def test_limits_of_a_runtime_are_saved_and_kept(world):
+    path = "/products/orchard/projectpipelineruntimes/apple-ci"
+    read = (await world.call("GET", path)).json()
+    clock = {"name": "night", "calendar": {"schedule": "5 2 * * *", "timezone": "UTC", "catch_up": "all"}}
+    trigger = {"event_source": "night", "pipeline": read["pipelines"][0]["name"], "revision": "main"}
+    body = {key: value for key, value in read.items() if key != "name"} | {
+        "concurrency": {"limit": 2, "cancel_previous": True}, "max_keep_runs": 7,
+        "event_sources": [*read["event_sources"], clock], "pipeline_triggers": [*read["pipeline_triggers"], trigger],
+    }  # fmt: skip
+    assert (await world.call("POST", path, body)).json()["result"] == "committed"
+    world.take_in("product_orchard")
+    now = (await world.call("GET", path)).json()
+    assert (now["concurrency"], now["max_keep_runs"]) == ({"limit": 2, "cancel_previous": True}, 7)
+    assert now["event_sources"][-1]["calendar"]["catch_up"] == "all"
+    again = {key: value for key, value in now.items() if key != "name"}
+    assert (await world.call("POST", path, again)).json()["result"] == "unchanged"
+
+
 @pytest.mark.parametrize("step", ["tip", "tree", "commit", "record"])
 async def test_a_product_is_created_whatever_step_failed_before(world, step):
     body = {"git": {"gitlab": {"path": "plums"}}}

@@ -1,8 +1,19 @@
-"""Runtimes: bodies and replies of section 2.4 of the original. `paths`, `actions` and `condition` are ours."""
+"""Runtimes: bodies and replies of section 2.4 of the original.
+
+Ours are `paths`, `actions` and `condition` of events, `catch_up` of calendars, `concurrency` and `max_keep_runs`.
+"""
 
 from pydantic import ConfigDict, Field
 
-from nautes_api_server.bodies.base import NAME_AND_PRODUCT, Body, Optional, View, required_one_of
+from nautes_api_server.bodies.base import (
+    NAME_AND_PRODUCT,
+    Body,
+    Flag,
+    Optional,
+    View,
+    one_of,
+    required_one_of,
+)
 
 
 class ManifestSourceBody(Body):
@@ -70,6 +81,8 @@ class CalendarBody(Body):
     interval: str = ""
     exclusion_dates: tuple[str, ...] = ()
     timezone: str = ""
+    catch_up: str = one_of("latest", "all", "none", default="latest")
+    """Ours: what becomes of the times that passed during an outage."""
 
 
 class EventSourceBody(Body):
@@ -152,6 +165,15 @@ class HooksBody(Body):
     post_hooks: tuple[HookBody, ...] = ()
 
 
+class ConcurrencyBody(Body):
+    """How many runs are at work at one time."""
+
+    limit: int | None = None
+    """Left out: as many as come."""
+    cancel_previous: Flag = False
+    """A newer run of the same trigger and ref cancels those before it."""
+
+
 class ProjectPipelineRuntimeBody(Body):
     """Answers events with pipeline runs."""
 
@@ -191,6 +213,10 @@ class ProjectPipelineRuntimeBody(Body):
     additional_resources: AdditionalResourcesBody | None = None
     hooks: HooksBody | None = None
     account: Optional = None
+    concurrency: ConcurrencyBody | None = None
+    """Ours: how many runs are at work at one time."""
+    max_keep_runs: int | None = None
+    """Ours: finished runs that are kept of each pipeline; left out: all."""
 
 
 class ManifestSourceView(View):
@@ -245,6 +271,7 @@ class CalendarView(View):
     interval: str = ""
     exclusion_dates: tuple[str, ...] = ()
     timezone: str = ""
+    catch_up: str = "latest"
 
 
 class EventSourceView(View):
@@ -327,6 +354,13 @@ class HooksView(View):
     post_hooks: tuple[HookView, ...] = ()
 
 
+class ConcurrencyView(View):
+    """How many runs are at work at one time."""
+
+    limit: int | None = None
+    cancel_previous: bool = False
+
+
 class ProjectPipelineRuntimeView(View):
     """A pipeline runtime. The original's reply names no product."""
 
@@ -341,3 +375,5 @@ class ProjectPipelineRuntimeView(View):
     additional_resources: AdditionalResourcesView | None = None
     hooks: HooksView | None = None
     account: str = ""
+    concurrency: ConcurrencyView = ConcurrencyView()
+    max_keep_runs: int | None = None
