@@ -88,7 +88,7 @@ class Place:
         at = self.desk
         host = GitLabCodeHost(self.servers.forge.url, self.servers.forge.token)
         declarations = Declarations(at.desired, Bucket(at.js, "index", IndexedProject), at.status)
-        clusters = Clusters(self.secrets, connect, declarations.pipelines_on)
+        clusters = Clusters(self.secrets, connect, declarations.pipelines_on, perf_counter)
         bus = Bus(at.js, TENANT, "reconciler", now)
         locks = ScopeLocks(open_bucket(at.js, "locks"), owner)
         discussion = GitLabDiscussion(self.servers.forge.url, self.servers.forge.token)

@@ -185,7 +185,8 @@ def _systems(settings: ReconcilerSettings, context: ServiceContext, declarations
     )
     kubeconfig = settings.management.kubeconfig
     management = KubernetesClient.from_kubeconfig(kubeconfig) if kubeconfig else KubernetesClient.in_cluster()
-    clusters = Clusters(secrets, Connections(settings, context, declarations), declarations.pipelines_on)
+    connections = Connections(settings, context, declarations)
+    clusters = Clusters(secrets, connections, declarations.pipelines_on, perf_counter)
     for close in (clusters.close, management.close, gitlab.close, code_host.close):
         context.on_stop(close)
     return Systems(

@@ -1,5 +1,6 @@
 """One delivery from the bus: whose repository is it, what does it mean, what became of it."""
 
+import asyncio
 from collections.abc import Sequence
 
 from nautes_domain import names
@@ -93,8 +94,10 @@ class Deliveries:
             found = match(delivery, catalog, project.name, facts)
         done = await self._starter.start_all(found.runs, delivery)
         done += [await self._starter.refresh(refresh) for refresh in found.refreshes]
-        await self._recording.effects(delivery, scope, done)
-        await self._recording.decision(delivery, _summary(found, done), done, found.passed_over)
+        await asyncio.gather(
+            self._recording.effects(delivery, scope, done),
+            self._recording.decision(delivery, _summary(found, done), done, found.passed_over),
+        )
         self._raise(done)
 
     @staticmethod
