@@ -27,14 +27,15 @@ RUNS = PIPELINE_RUNS.format(namespace="apple-ci")
 class Watcher(threading.Thread):
     """Remembers when the cluster announced the run of each commit."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, runs: str = RUNS) -> None:
         super().__init__(daemon=True)
         self.seen: dict[str, float] = {}
+        self._runs = runs
         self._client = connect_cluster(kubeconfig)
 
     def run(self) -> None:
         with self._client.stream(
-            "GET", RUNS, params={"watch": "true", "timeoutSeconds": "900"}, timeout=None
+            "GET", self._runs, params={"watch": "true", "timeoutSeconds": "900"}, timeout=None
         ) as lines:
             for line in lines.iter_lines():
                 event = json.loads(line)

@@ -1,10 +1,10 @@
 """From a hook call to the stored PipelineRun at fixed rates, beside the most that a bare client creates.
 
-    python -m bench.rates [--rates 20 100] [--seconds 10] [--cluster NAME=KUBECONFIG ...]
+    python -m bench.rates [--rates 20 100 200] [--seconds 10] [--projects 8] [--cluster NAME=KUBECONFIG ...]
 
 Calls are made when they are due, whatever became of those before (an open loop), as GitLab makes them: signed,
 with a payload that it sent before and real commits. A call's time counts from when it was due until the cluster
-announces its run. All calls are of one project, whose pushes are answered in their order, one by one.
+announces its run. Projects take turns; pushes of one project are answered in their order, one by one.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from typing import Any
 import httpx
 
 from bench.pushes import EXAMPLES, Watcher, quantile
+from bench.repositories import commits, declare, path_of
 from nautes_cli.client import Api
 from nautes_cli.console import say
-from nautes_cli.demo.git import run_git
-from nautes_cli.demo.story import Story
+from nautes_cli.demo.story import PRODUCT, Story
 from nautes_cli.demo.systems import PIPELINE_RUNS, Systems, connect_cluster
 from nautes_cli.local import foreign_clusters
 from nautes_domain import names
@@ -33,33 +33,22 @@ from nautes_localstack.forge.hooks import signing
 from nautes_localstack.kubeconfigs import ClusterAccess
 from nautes_localstack.stack import Stack
 
-PROJECT = "orchard/apple-api-src"
+ALL_RUNS = "/apis/tekton.dev/v1/pipelineruns"
 IN_FLIGHT = 16
 PATIENCE = 180.0
 
 
-def commits(story: Story, count: int) -> list[str]:
-    """Push `count` new commits at once and return them, oldest first, after the one that they follow."""
-    copy = story.clone(PROJECT)
-    for number in range(count):
-        run_git(copy.config, "commit", "--quiet", "--allow-empty", "-m", f"Call {number}", folder=copy.folder)
-    run_git(copy.config, "push", "--quiet", "origin", "HEAD:main", folder=copy.folder)
-    return run_git(
-        copy.config, "rev-list", "--reverse", "-n", str(count + 1), "HEAD", folder=copy.folder
-    ).split()
-
-
 class Caller:
-    """Calls the hook of the project as GitLab would."""
+    """Calls the hook of one project as GitLab would."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: Story, repository: str) -> None:
         systems = story.systems
-        project = systems.project(PROJECT)
+        project = systems.project(path_of(repository))
         hook = next(iter(systems.gitlab(f"/projects/{project['id']}/hooks")))
         sent = systems.gitlab(f"/projects/{project['id']}/hooks/{hook['id']}/events")[0]
         self._url: str = hook["url"]
         self._payload: Mapping[str, Any] = sent["request_data"]
-        path = names.hook_secret_path(names.hook_id(*PROJECT.split("/")))
+        path = names.hook_secret_path(names.hook_id(PRODUCT, repository))
         self._secret = systems.vault(f"/hook/data/{path}")["data"]
 
     async def call(self, client: httpx.AsyncClient, before: str, after: str) -> None:
@@ -74,15 +63,30 @@ class Caller:
         answer.raise_for_status()
 
 
-async def at_rate(caller: Caller, chain: list[str], rate: float) -> dict[str, float]:
-    """Make a call for each commit of the chain but the first; return when each was due."""
+Call = tuple[Caller, str, str]
+"""Whose hook is called, and the commits before and after."""
+
+
+def calls_of(story: Story, repositories: Sequence[str], count: int) -> list[Call]:
+    """Push commits to all repositories and return the calls that tell of them, the repositories by turns."""
+    each = -(-count // len(repositories))
+    told = []
+    for repository in repositories:
+        caller = Caller(story, repository)
+        pairs = itertools.pairwise(commits(story, repository, each))
+        told.append([(caller, before, after) for before, after in pairs])
+    return [call for turn in zip(*told, strict=True) for call in turn][:count]
+
+
+async def at_rate(calls: Sequence[Call], rate: float) -> dict[str, float]:
+    """Make the calls at a rate; return when each was due, by its commit."""
     due: dict[str, float] = {}
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as client, asyncio.TaskGroup() as calls:
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client, asyncio.TaskGroup() as made:
         begin = time.perf_counter() + 0.1
-        for number, (before, after) in enumerate(itertools.pairwise(chain)):
+        for number, (caller, before, after) in enumerate(calls):
             due[after] = begin + number / rate
             await asyncio.sleep(max(0.0, due[after] - time.perf_counter()))
-            calls.create_task(caller.call(client, before, after))
+            made.create_task(caller.call(client, before, after))
     return due
 
 
@@ -112,12 +116,9 @@ async def ceiling(kubeconfig: Path, count: int = 600) -> float:
         return count / (time.perf_counter() - began)
 
 
-def measure(story: Story, kubeconfig: Path, rate: float, seconds: float, most: float) -> dict[str, float]:
+def measure(watcher: Watcher, calls: Sequence[Call], rate: float, most: float) -> dict[str, float]:
     """Return what one rate gives."""
-    chain = commits(story, int(rate * seconds))
-    watcher = Watcher(kubeconfig)
-    watcher.start()
-    due = asyncio.run(at_rate(Caller(story), chain, rate))
+    due = asyncio.run(at_rate(calls, rate))
     deadline = time.monotonic() + PATIENCE
     while not due.keys() <= watcher.seen.keys() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -151,16 +152,21 @@ def told(clusters: Mapping[str, Path]) -> Iterator[Story]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rates", nargs="+", type=float, default=[20, 100])
+    parser.add_argument("--rates", nargs="+", type=float, default=[20, 100, 200])
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--projects", type=int, default=8)
     parser.add_argument("--cluster", action="append", default=[])
     given = parser.parse_args()
     with told(foreign_clusters(given.cluster)) as story:
         kubeconfig = story.stack.clusters["build-east"].kubeconfig
+        repositories = declare(story, given.projects)
         most = asyncio.run(ceiling(kubeconfig))
         say(f"a bare client creates {most:.0f} runs a second, {IN_FLIGHT} requests at once")
+        watcher = Watcher(kubeconfig, ALL_RUNS)
+        watcher.start()
         for rate in given.rates:
-            result = measure(story, kubeconfig, rate, given.seconds, most)
+            calls = calls_of(story, repositories, int(rate * given.seconds))
+            result = measure(watcher, calls, rate, most)
             print(json.dumps({key: round(value, 2) for key, value in result.items()}), flush=True)
 
 
