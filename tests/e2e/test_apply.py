@@ -101,7 +101,7 @@ def test_the_complete_example_is_applied_and_removed_and_nothing_stays_behind(co
     there = inventory(commands.described)
     for place in (
         "forge/project/orchard/apple-api-src",
-        "vault/policy/nautes.orchard.apple-ci",
+        "vault/policy/nautes.orchard.pipeline.apple-ci",
         "vault/auth/build-east/orchard.apple-builder",
         "kubernetes/build-east//api/v1/serviceaccounts/apple-ci/apple-builder",
         "kubernetes/management//apis/argoproj.io/v1alpha1/applications/argocd/orchard.apple-test",

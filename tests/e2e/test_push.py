@@ -229,7 +229,7 @@ def test_removing_the_pipeline_runtime_removes_what_it_created_and_nothing_else(
         after = platform.inventory()
         return (
             after
-            if "vault/policy/nautes.orchard.apple-ci" not in after
+            if "vault/policy/nautes.orchard.pipeline.apple-ci" not in after
             and not [address for address in after if "apple-ci" in address]
             else None
         )
@@ -242,7 +242,7 @@ def test_removing_the_pipeline_runtime_removes_what_it_created_and_nothing_else(
         "build-east/apis/rbac.authorization.k8s.io/v1/roles/apple-ci/nautes.apple-builder",
         "build-east/apis/rbac.authorization.k8s.io/v1/rolebindings/apple-ci/nautes.apple-builder",
         "vault/auth/build-east/orchard.apple-builder",
-        "vault/policy/nautes.orchard.apple-ci",
+        "vault/policy/nautes.orchard.pipeline.apple-ci",
     }
     assert after == {address: value for address, value in before.items() if address in after}
     wait_until(lambda: platform.systems.kubernetes("build-east", "/api/v1/namespaces/apple-ci") is None,
@@ -261,12 +261,12 @@ def test_a_deployment_that_is_removed_and_comes_back_is_the_same_again(platform)
 
     def gone():
         found = platform.inventory()
-        return None if "vault/policy/nautes.orchard.apple-test" in found else found
+        return None if "vault/policy/nautes.orchard.deployment.apple-test" in found else found
 
     after = platform.until(gone, "the removal")
     assert {one for one in after if "apple-test" in one or one.endswith("/orchard")} == set()
     platform.until(lambda: platform.repository_secret() is None, "the key being taken from Argo CD")
-    assert "vault/policy/nautes.orchard.apple-ci" in after
+    assert "vault/policy/nautes.orchard.pipeline.apple-ci" in after
     platform.push(CONFIG, {runtime: text}, "Deploy again")
     platform.until(lambda: platform.inventory().keys() == before.keys(), "everything being back")
     wait_until(lambda: settled(platform), timeout=30, what="every scope being done")

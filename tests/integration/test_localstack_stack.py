@@ -134,7 +134,7 @@ def test_the_broker_grants_to_runtimes_but_not_to_services(running):
     broker = vault(running.load(), "secret-broker")
     broker.sys.enable_auth_method("kubernetes", path="run-east")
     assert "run-east/" in broker.sys.list_auth_methods()["data"]
-    broker.sys.create_or_update_acl_policy("nautes.orchard.apple-ci", json.dumps({"path": {}}))
+    broker.sys.create_or_update_acl_policy("nautes.orchard.pipeline.apple-ci", json.dumps({"path": {}}))
     with pytest.raises(hvac.exceptions.Forbidden):
         broker.sys.create_or_update_acl_policy("webhook-gateway", json.dumps({"path": {"*": {}}}))
     with pytest.raises(hvac.exceptions.Forbidden):

@@ -180,7 +180,7 @@ async def test_a_code_host_that_is_away_holds_up_keys_but_no_rights(servers):
         status = await place.settled(BROKER, "product_orchard")
 
         assert (status.result, status.code) == ("retry", "gitlab-unavailable")
-        policy = bao(openbao, "GET", "sys/policies/acl/nautes.orchard.apple-ci")["policy"]
+        policy = bao(openbao, "GET", "sys/policies/acl/nautes.orchard.pipeline.apple-ci")["policy"]
         paths = json.loads(policy)["path"]
         assert paths == {"git/data/gitlab/repo-10/default/readonly": {"capabilities": ["read"]}}
         role = bao(openbao, "GET", "auth/build-east/role/orchard.apple-builder")

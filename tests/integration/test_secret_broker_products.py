@@ -88,8 +88,8 @@ def key_path(code, repo):
     return f"gitlab/repo-{code.ids[repo]}/default/readonly"
 
 
-def policy(openbao, runtime):
-    found = bao(openbao, "GET", f"sys/policies/acl/nautes.orchard.{runtime}")
+def policy(openbao, runtime, kind="pipeline"):
+    found = bao(openbao, "GET", f"sys/policies/acl/nautes.orchard.{kind}.{runtime}")
     return None if found is None else found["policy"]
 
 
@@ -133,9 +133,11 @@ async def test_keys_policies_and_roles_are_as_declared_and_a_second_time_writes_
         assert found["bound_service_account_names"] == ["apple-builder"]
         assert found["bound_service_account_namespaces"] == ["apple-ci"]
         assert found["audience"] == "vault"
-        assert found["token_policies"] == ["nautes.orchard.apple-ci"]
+        assert found["token_policies"] == ["nautes.orchard.pipeline.apple-ci"]
         assert found["token_ttl"] == 900
-        assert role(openbao, "run-east", "apple-deployer")["token_policies"] == ["nautes.orchard.apple-test"]
+        assert role(openbao, "run-east", "apple-deployer")["token_policies"] == [
+            "nautes.orchard.deployment.apple-test"
+        ]
 
         again = await place.settled(BROKER, SCOPE)
         assert (again.result, again.written, again.unchanged) == ("done", 0, 10)
@@ -174,7 +176,7 @@ async def test_a_withdrawn_binding_revokes_the_right_and_leaves_proof(started):
         assert key_path(code, "apple-api-src") in policy(openbao, "apple-ci")
         (effect,) = await place.effects(status.cause)
         assert (effect.verb, effect.result) == ("update", "done")
-        assert effect.object == "vault Policy nautes.orchard.apple-ci"
+        assert effect.object == "vault Policy nautes.orchard.pipeline.apple-ci"
         assert effect.before != effect.after
 
 
@@ -205,7 +207,40 @@ async def test_a_runtime_that_is_gone_takes_policy_and_role_with_it(started):
         assert (status.result, status.written) == ("done", 2)
         assert policy(openbao, "apple-ci") is None
         assert role(openbao, "build-east", "apple-builder") is None
-        assert policy(openbao, "apple-test") is not None
+        assert policy(openbao, "apple-test", "deployment") is not None
+
+
+async def test_runtimes_with_one_account_share_its_role_until_the_last_is_gone(started):
+    nats, openbao, code, _ = started
+    first = "projects/apple-api/apple-ci.yaml"
+    text = changed()[first].decode()
+    second = text.replace("name: apple-ci", "name: second").replace(
+        "namespace: apple-ci", "namespace: second"
+    )
+    second = second.replace("apple-api-src", "apple-deploy")
+    policies = ["nautes.orchard.pipeline.apple-ci", "nautes.orchard.pipeline.second"]
+    async with desk(nats) as place:
+        await ready(place, openbao, code, changes={"projects/apple-api/second.yaml": second})
+        assert (await place.settled(BROKER, SCOPE)).result == "done"
+        shared = role(openbao, "build-east", "apple-builder")
+        assert shared["bound_service_account_names"] == ["apple-builder"]
+        assert sorted(shared["bound_service_account_namespaces"]) == ["apple-ci", "second"]
+        assert sorted(shared["token_policies"]) == policies
+        assert key_path(code, "apple-deploy") in policy(openbao, "second")
+
+        left = {first: None, "projects/apple-api/second.yaml": second}
+        await place.declare(SCOPE, changed(left), project_id=2)
+        status = await place.settled(BROKER, SCOPE)
+        assert (status.result, status.written) == ("done", 2)
+        shrunk = role(openbao, "build-east", "apple-builder")
+        assert shrunk["bound_service_account_namespaces"] == ["second"]
+        assert shrunk["token_policies"] == policies[1:]
+        assert policy(openbao, "apple-ci") is None
+
+        await place.declare(SCOPE, changed({first: None}), project_id=2)
+        assert (await place.settled(BROKER, SCOPE)).written == 2
+        assert role(openbao, "build-east", "apple-builder") is None
+        assert policy(openbao, "second") is None
 
 
 async def test_a_login_that_is_missing_blocks_the_role_only_and_wakes_it_when_it_comes(started):
@@ -239,7 +274,7 @@ async def test_a_repository_that_is_not_on_the_code_host_yet_is_named(started):
         await place.index((code.ids["apple-deploy"], "orchard", "apple-deploy"))
         cause = await place.provisioned(code.ids["apple-deploy"], "orchard", "apple-deploy")
         assert (await place.answered(BROKER, SCOPE, cause)).result == "done"
-        assert policy(openbao, "apple-test") is not None
+        assert policy(openbao, "apple-test", "deployment") is not None
 
 
 async def test_a_key_that_somebody_removed_is_put_back_from_what_is_stored(started):

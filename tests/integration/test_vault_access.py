@@ -12,7 +12,7 @@ from support.openbao import start_openbao
 from support.vault_cases import CA, add_mount, mount_wanted, role_wanted, store_reviewer, vault_session
 
 KEY = "gitlab/repo-7/default/readonly"
-POLICY = Ref("vault", "Policy", "nautes.orchard.build")
+POLICY = Ref("vault", "Policy", "nautes.orchard.pipeline.build")
 
 
 @pytest.fixture
@@ -101,11 +101,11 @@ async def test_roles_and_policies_of_products_with_like_names_are_apart(root, ac
     await add_mount(root, "acme", "east")
     for product in ("orchard", "orchard-two", "orchards"):
         await put(access, role_wanted(product, "builder", "east", "default", "apple"))
-        policy = Ref("vault", "Policy", names.account_policy(product, "build"))
+        policy = Ref("vault", "Policy", names.runtime_policy(product, "pipeline", "build"))
         await put(access, {policy: Wanted(reading("git", [KEY]), "declared")})
     assert {ref.name for ref in await access.observe("product_orchard")} == {
         "orchard.builder",
-        "nautes.orchard.build",
+        "nautes.orchard.pipeline.build",
     }
 
 

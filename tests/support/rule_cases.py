@@ -59,6 +59,15 @@ SECOND = (
     BASE[DR].replace("name: apple-test", "name: second").replace("account: apple-deployer", "account: other")
 )
 OTHER_PATH = SECOND.replace("overlays/test", "overlays/production")
+OTHER_REPO = (
+    OTHER_PATH.replace("account: other", "account: apple-deployer")
+    .replace("codeRepo: apple-deploy", "codeRepo: apple-web-src")
+    .replace("[apple-api, apple-web]", "[apple-web]")
+)
+WEB_CI = (
+    BASE[PPR].replace("name: apple-ci", "name: web-ci").replace("namespace: apple-ci", "namespace: web-ci")
+    .replace("project: apple-api", "project: apple-web").replace("apple-api-src", "apple-web-src")
+)  # fmt: skip
 CALENDAR = "    - {{name: night, calendar: {{{}}}}}\n  pipelineTriggers:\n    - {{eventSource: night, pipeline: build, revision: main}}"
 INPUT = "pipeline: build, inputs: [{{source: {}, transmissionMethod: {{kustomization: {{path: {}}}}}}}]}}"
 
@@ -82,6 +91,12 @@ def more(text: str) -> Edit:
 def given(text: str, pointer: str = "/spec/params/0/value") -> Edit:
     """Return the pipeline runtime with an input of a trigger."""
     return (("pipeline: build}", INPUT.format(text, pointer)),)
+
+
+def lent_to(project: str, repo: str) -> dict[str, Edit]:
+    """Return a binding that lends a repository to a project of the examples."""
+    text = BASE[BINDING].replace("lend-to-web", f"{repo}-to-{project}").replace("apple-deploy", repo)
+    return {f"o/code-repos/{repo}/lent.yaml": text.replace("[apple-web]", f"[apple-{project}]")}
 
 
 def vineyard(runtime: str = "vine-test") -> dict[str, Edit]:
@@ -243,7 +258,10 @@ CASES = (
     Case("A2", "spec.eventSources.1", {PPR: (("  pipelineTriggers:", "    - {name: empty}\n  pipelineTriggers:"),)}, {PPR: calendar("interval: 1h")}),
     Case("A3", "spec.destination.namespaces", {DR: (("[apple-test]", "[monitoring]"),)}, {DR: (("[apple-test]", "[monitored]"),)}, reported="D5"),
     Case("A3", "spec.destination.namespace", {PPR: (("namespace: apple-ci", "namespace: kube-system"),)}, reported="L12"),
-    Case("A4", "spec.account", {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE.replace("account: other", "account: apple-builder")}, {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE}),
+    Case("A4", "spec.account", {"o/projects/apple-web/web-ci.yaml": WEB_CI}, {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE.replace("account: other", "account: apple-builder")}),
+    Case("A4", "spec.account", {"o/projects/apple-web/web-ci.yaml": WEB_CI, **lent_to("web", "apple-api-src")}, {"o/projects/apple-web/web-ci.yaml": WEB_CI, **lent_to("web", "apple-api-src"), **lent_to("api", "apple-web-src")}),
+    Case("A4", "spec.account", {"o/runtimes/second.yaml": OTHER_REPO}, {"o/runtimes/second.yaml": OTHER_PATH.replace("account: other", "account: apple-deployer")}),
+    Case("A4", "spec.destination.namespaces", {"o/runtimes/second.yaml": OTHER_REPO.replace("apple-deployer", "other")}, {"o/runtimes/second.yaml": OTHER_REPO.replace("apple-deployer", "other").replace("[apple-test]", "[second]")}),
     Case("A5", "spec.isolation", {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE.replace("isolation: shared", "isolation: exclusive")}, {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE}),
     Case("A6", "spec.eventSources.1.calendar.schedule", {PPR: calendar("schedule: '5 25 * * *'")}, {PPR: calendar("schedule: '5 2 * jan-mar,dec mon', exclusionDates: ['2026-12-24'], timezone: Europe/Lisbon")}),
     Case("A6", "spec.eventSources.1.calendar", {PPR: calendar("timezone: UTC")}, {PPR: calendar("interval: 1h30m")}),

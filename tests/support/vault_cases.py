@@ -43,10 +43,10 @@ async def add_mount(session: VaultSession, tenant: str, cluster: str) -> None:
     await VaultAccess(session, tenant).apply(Action(Verb.CREATE, ref, None, wanted.spec, wanted.because))
 
 
-def role_wanted(product: str, account: str, cluster: str, policy: str, namespace: str) -> dict[Ref, Wanted]:
+def role_wanted(product: str, account: str, cluster: str, policy: str, *namespaces: str) -> dict[Ref, Wanted]:
     spec = {
         "account": account,
-        "namespace": namespace,
+        "namespaces": list(namespaces),
         "audience": "vault",
         "policies": [policy],
         "ttl": 900,
@@ -59,7 +59,7 @@ async def product_access(openbao: OpenBao) -> AsyncIterator[TargetCase]:
     """Policies and roles of one product."""
     number = next(_NUMBERS)
     tenant, product, cluster, theirs = (f"{word}{number}" for word in ("acme", "orchard", "east", "west"))
-    policy = names.account_policy(product, "build")
+    policy = names.runtime_policy(product, "pipeline", "build")
     role = role_wanted(product, "builder", cluster, policy, "orchard-build")
     desired = {
         Ref("vault", "Policy", policy): Wanted(
@@ -70,7 +70,7 @@ async def product_access(openbao: OpenBao) -> AsyncIterator[TargetCase]:
     fewer = {
         Ref("vault", "Policy", policy): Wanted(reading("git", ["gitlab/repo-7/default/readonly"]), "it pulls")
     }
-    moved = role_wanted(product, "builder", cluster, policy, "orchard-build-2")
+    moved = role_wanted(product, "builder", cluster, policy, "orchard-build", "orchard-build-2")
     async with vault_session(openbao) as session:
         await add_mount(session, tenant, cluster)
         foreign = [

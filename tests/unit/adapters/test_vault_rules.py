@@ -28,7 +28,7 @@ VERBS = st.lists(st.sampled_from(sorted(CAPABILITIES)), min_size=1)
 RULES = st.dictionaries(PATHS, VERBS, max_size=3)
 ROLE = {
     "account": "builder",
-    "namespace": "apple",
+    "namespaces": ["apple", "pear"],
     "audience": "vault",
     "policies": ["nautes.o.b"],
     "ttl": 900,
@@ -136,7 +136,9 @@ def test_a_role_reads_back_as_declared():
     [
         {"bound_service_account_names": ["builder", "other"]},
         {"bound_service_account_names": ["*"]},
-        {"bound_service_account_namespaces": ["apple", "pear"]},
+        {"bound_service_account_namespaces": ["apple", "pear", "plum"]},
+        {"bound_service_account_namespaces": ["apple"]},
+        {"bound_service_account_namespaces": ["*"]},
         {"bound_service_account_namespace_selector": "{}"},
         {"audience": ""},
         {"token_policies": ["nautes.o.b", "admin"]},

@@ -9,9 +9,14 @@ LABELS = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?\Z")
 
 @given(st.lists(LABELS, min_size=2, max_size=2), st.lists(LABELS, min_size=2, max_size=2))
 def test_different_parts_never_give_the_same_name(one, other):
-    builders = (names.dotted, names.scope, names.account_policy, names.hook_id, names.project_path)
+    builders = (names.dotted, names.scope, names.hook_id, names.project_path)
     for build in builders:
         assert (build(*one) == build(*other)) == (one == other)
+
+
+@given(st.tuples(LABELS, LABELS, LABELS), st.tuples(LABELS, LABELS, LABELS))
+def test_policies_of_different_runtimes_are_different(one, other):
+    assert (names.runtime_policy(*one) == names.runtime_policy(*other)) == (one == other)
 
 
 @given(st.text(), st.text())

@@ -51,7 +51,7 @@ CASES = {
     "a component's namespace": ("D5", "spec.destination.namespaces", edited(DR, ("[apple-test]", "[traefik]"))),
     "a reserved namespace": ("L12", "spec.destination.namespace", edited(PPR, ("namespace: apple-ci", "namespace: kube-system"))),
     "one namespace for two pipelines": ("L12", "spec.destination.namespace", {"projects/apple-api/again.yaml": FILES[PPR].replace("name: apple-ci", "name: again").replace("account: apple-builder", "account: b")}),
-    "one account for two runtimes": ("A4", "spec.account", {"projects/apple-api/again.yaml": FILES[PPR].replace("name: apple-ci", "name: again").replace("namespace: apple-ci", "namespace: again")}),
+    "one account for two projects": ("A4", "spec.account", {"projects/apple-web/again.yaml": FILES[PPR].replace("name: apple-ci", "name: again").replace("namespace: apple-ci", "namespace: again").replace("project: apple-api", "project: apple-web").replace("apple-api-src", "apple-web-src")}),
     "a pipeline source of a foreign project": ("L11", "spec.pipelineSource", edited(PPR, ("pipelineSource: apple-api-src", "pipelineSource: apple-web-src"))),
     "an event source of a foreign project": ("L11", "spec.eventSources.0.gitlab.repoName", edited(PPR, ("repoName: apple-api-src", "repoName: apple-web-src"))),
     "an unknown event repository": ("L4", "spec.eventSources.0.gitlab.repoName", edited(PPR, ("repoName: apple-api-src", "repoName: none"))),

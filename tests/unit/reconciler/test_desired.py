@@ -58,6 +58,18 @@ def test_removing_the_pipeline_runtime_removes_what_it_needed_and_nothing_else()
     }
 
 
+def test_runtimes_with_one_account_have_it_in_each_of_their_namespaces_and_keep_it_when_the_other_goes():
+    first = "projects/apple-api/apple-ci.yaml"
+    text = changed()[first].decode()
+    second = text.replace("name: apple-ci", "name: again").replace("namespace: apple-ci", "namespace: again")
+    both = of_orchard({"projects/apple-api/again.yaml": second})
+    accounts = {ref.scope for ref in both if (ref.kind, ref.name) == ("ServiceAccount", "apple-builder")}
+    assert accounts == {"apple-ci", "again"}
+    left = of_orchard({"projects/apple-api/again.yaml": second, first: None})
+    assert {ref.scope for ref in left if ref.kind == "ServiceAccount"} == {"again", "apple-test"}
+    assert {(ref.scope or ref.name) for ref in both.keys() - left.keys()} == {"apple-ci"}
+
+
 def test_without_deployments_nothing_is_left_in_argo_cd():
     assert not [ref for ref in of_orchard({"runtimes/apple-test.yaml": None}) if ref.system == "argocd"]
 

@@ -14,9 +14,9 @@ BINDING = "code-repos/apple-deploy/lend-to-web.yaml"
 PIPELINE = "projects/apple-api/apple-ci.yaml"
 DEPLOYMENT = "runtimes/apple-test.yaml"
 
-CI_POLICY = Ref("vault", "Policy", "nautes.orchard.apple-ci")
+CI_POLICY = Ref("vault", "Policy", "nautes.orchard.pipeline.apple-ci")
 CI_ROLE = Ref("vault", "Role", "orchard.apple-builder", "build-east")
-TEST_POLICY = Ref("vault", "Policy", "nautes.orchard.apple-test")
+TEST_POLICY = Ref("vault", "Policy", "nautes.orchard.deployment.apple-test")
 TEST_ROLE = Ref("vault", "Role", "orchard.apple-deployer", "run-east")
 
 
@@ -46,28 +46,28 @@ def test_the_example_gets_a_policy_and_a_role_per_runtime():
         CI_POLICY: {"paths": ["gitlab/repo-10/default/readonly"]},
         CI_ROLE: {
             "account": "apple-builder",
-            "namespace": "apple-ci",
+            "namespaces": ["apple-ci"],
             "audience": "vault",
-            "policies": ["nautes.orchard.apple-ci"],
+            "policies": ["nautes.orchard.pipeline.apple-ci"],
             "ttl": 900,
         },
         TEST_POLICY: {"paths": ["gitlab/repo-12/default/readonly"]},
         TEST_ROLE: {
             "account": "apple-deployer",
-            "namespace": "apple-test",
+            "namespaces": ["apple-test"],
             "audience": "vault",
-            "policies": ["nautes.orchard.apple-test"],
+            "policies": ["nautes.orchard.deployment.apple-test"],
             "ttl": 900,
         },
     }
 
 
-def test_each_further_namespace_has_a_role_of_its_own():
-    found = granted(text(DEPLOYMENT, "[apple-test]", "[apple-test, apple-test-jobs]"))
-    further = found.state[Ref("vault", "Role", "orchard.apple-deployer.apple-test-jobs", "run-east")]
-    assert further.spec["namespace"] == "apple-test-jobs"
-    assert further.spec["policies"] == ["nautes.orchard.apple-test"]
-    assert found.state[TEST_ROLE].spec["namespace"] == "apple-test"
+def test_an_account_with_more_namespaces_has_one_role_for_exactly_these():
+    found = granted(text(DEPLOYMENT, "[apple-test]", "[apple-test-jobs, apple-test]"))
+    role = found.state[TEST_ROLE].spec
+    assert role["namespaces"] == ["apple-test", "apple-test-jobs"]
+    assert role["policies"] == [TEST_POLICY.name]
+    assert set(found.state) == {CI_POLICY, CI_ROLE, TEST_POLICY, TEST_ROLE}
 
 
 def test_without_the_binding_the_deployment_gets_nothing_and_it_is_said_where():

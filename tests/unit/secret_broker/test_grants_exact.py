@@ -52,7 +52,7 @@ def test_a_policy_grants_exactly_what_is_used_and_allowed(project, source, event
     allowed = {repo for repo, owner in OWNERS.items() if owner == project}
     allowed |= {repo for repo, projects, product in bindings if product == "orchard" and project in projects}
     expected = sorted(IDS[repo] for repo in {source, *events} & allowed)
-    policy = found.state.get(Ref("vault", "Policy", "nautes.orchard.apple-ci"))
+    policy = found.state.get(Ref("vault", "Policy", "nautes.orchard.pipeline.apple-ci"))
     paths = [] if policy is None else policy.spec["paths"]
     assert paths == [f"gitlab/repo-{number}/default/readonly" for number in expected]
     denied = {violation.rule for violation in found.denied if violation.name == "apple-ci"}

@@ -116,6 +116,9 @@ def cluster_account_path(cluster: str, account: str) -> str:
     return f"kubernetes/{label(cluster)}/{label(account)}"
 
 
-def account_policy(product: str, runtime: str) -> str:
-    """Return the name of the Vault policy of one runtime's account."""
-    return f"nautes.{dotted(product, runtime)}"
+def runtime_policy(product: str, kind: str, runtime: str) -> str:
+    """Return the name of the Vault policy of one runtime; kind is `pipeline` or `deployment`.
+
+    A name is given once per kind, so the kind is part of it.
+    """
+    return f"nautes.{dotted(product, kind, runtime)}"

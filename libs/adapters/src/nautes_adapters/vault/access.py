@@ -23,9 +23,9 @@ _ROLE_NAME = re.compile(r"[\w-]+(\.[\w-]+)+\Z", re.ASCII)
 class VaultAccess:
     """Implements `reconcile.Target` for system `vault`.
 
-    Refs: AuthMount `<cluster>`; Policy `nautes.<product>.<runtime>`; Role `<product>.<account>` in scope
+    Refs: AuthMount `<cluster>`; Policy `nautes.<product>.<kind>.<runtime>`; Role `<product>.<account>` in scope
     `<cluster>`. Specs: AuthMount `{"host", "ca_digest", "reviewer_version"}`; Policy from
-    `rules.policy_spec`; Role `{"account", "namespace", "audience", "policies", "ttl" in seconds}`.
+    `rules.policy_spec`; Role `{"account", "namespaces", "audience", "policies", "ttl" in seconds}`, lists sorted.
 
     Ours are the auth mounts with our mark, the roles in them, and the policies named `nautes.*`.
     """

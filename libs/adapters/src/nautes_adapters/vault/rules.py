@@ -69,13 +69,13 @@ def _capabilities(rule: Mapping[str, Any]) -> list[str]:
 
 
 def role_body(spec: Spec) -> dict[str, Any]:
-    """Return what is written for a role of the Kubernetes login: one account, one namespace, one audience.
+    """Return what is written for a role of the Kubernetes login: one account, its namespaces, one audience.
 
     What could widen the role is written too, so that a change by hand is undone.
     """
     return {
         "bound_service_account_names": [spec["account"]],
-        "bound_service_account_namespaces": [spec["namespace"]],
+        "bound_service_account_namespaces": list(spec["namespaces"]),
         "bound_service_account_namespace_selector": "",
         "audience": spec["audience"],
         "token_policies": list(spec["policies"]),
@@ -92,13 +92,13 @@ def role_spec(role: Mapping[str, Any]) -> Spec:
     """Return a role that Vault holds as a spec; a widened one differs from every spec."""
     spec: dict[str, Any] = {
         "account": _only(role.get("bound_service_account_names")),
-        "namespace": _only(role.get("bound_service_account_namespaces")),
+        "namespaces": sorted(role.get("bound_service_account_namespaces") or ()),
         "audience": role.get("audience"),
-        "policies": list(role.get("token_policies") or ()),
+        "policies": sorted(role.get("token_policies") or ()),
         "ttl": role.get("token_ttl"),
     }
     if role.get("bound_service_account_namespace_selector"):
-        spec["namespace"] = ""
+        spec["namespaces"] = ["chosen by somebody else"]
     if any(role.get(key) for key in ("token_max_ttl", "token_period", "token_explicit_max_ttl")):
         spec["ttl"] = 0
     return spec

@@ -7,6 +7,7 @@ from typing import Final
 from nautes_domain.catalog import ProductCatalog, TenantCatalog
 from nautes_domain.failures import Violation
 from nautes_domain.validation import (
+    accounts,
     calendars,
     changes,
     clusters,
@@ -27,7 +28,7 @@ RULES: Final[tuple[Rule, ...]] = (
     repositories.repos, repositories.bindings, repositories.artifacts, environments.environments,
     deployments.deployments, deployments.duplicates, pipelines.sources, pipelines.rights, pipelines.uniqueness,
     pipelines.inputs, pipelines.places, pipelines.same_files, pipelines.additional, pipelines.hooks, calendars.calendars, calendars.revisions,
-    places.worker_types, places.namespaces, places.accounts, places.isolation,
+    places.worker_types, places.namespaces, places.isolation, accounts.accounts,
     changes.fixed, changes.moved_environments, removals.removed,
 )  # fmt: skip
 TENANT_RULES: Final[tuple[TenantRule, ...]] = (
@@ -37,7 +38,7 @@ TENANT_RULES: Final[tuple[TenantRule, ...]] = (
 TENANT_WARNINGS: Final[tuple[TenantRule, ...]] = (clusters.unknown_products, removals.removed_products)
 
 ABSENCE: Final = frozenset({
-    "R4", "R7", "B2", "B5", "J3", "E4", "D2", "D7", "L4", "L11", "T5", "T6", "C5", "C13", "C14", "P5", "A7",
+    "R4", "R7", "B2", "B5", "J3", "E4", "D2", "D7", "L4", "L11", "T5", "T6", "C5", "C13", "C14", "P5", "A4", "A7",
 })  # fmt: skip
 """Rules that something missing breaks: silent while a file cannot be read, since it may be there."""
 

@@ -1,4 +1,4 @@
-"""Where runtimes stand and as whom: rules D4, D5, D6, L10, L12, A3, A4, A5. Pure."""
+"""Where runtimes stand: rules D4, D5, D6, L10, L12, A3, A5. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +7,7 @@ from nautes_domain import names
 from nautes_domain.catalog import Declared
 from nautes_domain.failures import Violation
 from nautes_domain.manifests import DeploymentRuntime, ProjectPipelineRuntime
-from nautes_domain.source import Path
-from nautes_domain.validation.setting import ENVIRONMENT, Setting, places
+from nautes_domain.validation.setting import ENVIRONMENT, Setting, places, space_path
 
 
 def worker_types(setting: Setting) -> Iterator[Violation]:
@@ -36,7 +35,7 @@ def namespaces(setting: Setting) -> Iterator[Violation]:
     product = setting.catalog.product
     for runtime, place in places(setting.catalog):
         pipeline = isinstance(runtime.manifest, ProjectPipelineRuntime)
-        path: Path = ("spec", "destination", "namespace" if pipeline else "namespaces")
+        path = space_path(runtime.manifest)
         _, namespace = place
         if _reserved(setting, *place):
             message = f"namespace {namespace} is reserved"
@@ -62,22 +61,11 @@ def _reserved(setting: Setting, cluster_name: str, namespace: str) -> bool:
     return setting.catalog.product not in lent.get(namespace, ())
 
 
-def accounts(setting: Setting) -> Iterator[Violation]:
-    """A4: one machine account serves one runtime on a cluster, so that its rights are that runtime's alone."""
-    holders: dict[tuple[str, str], Declared[Any]] = {}
-    for runtime in setting.catalog.runtimes():
-        environment = setting.catalog.environments.get(runtime.manifest.spec.destination.environment)
-        if environment is None:
-            continue
-        key = (environment.manifest.spec.cluster, runtime.manifest.account)
-        first = holders.setdefault(key, runtime)
-        if first is not runtime:
-            message = f"account {runtime.manifest.account} serves {first.entity} on the same cluster"
-            yield runtime.violation(("spec", "account"), "A4", message, "choose another")
-
-
 def isolation(setting: Setting) -> Iterator[Violation]:
-    """A5: an exclusive pipeline runtime has its environment to itself."""
+    """A5: an exclusive pipeline runtime has its environment to itself.
+
+    So it has its cluster to itself as far as the product goes (E3), and its namespace and account with it (D4, L10, L12).
+    """
     together: dict[str, list[Declared[ProjectPipelineRuntime]]] = {}
     for runtime in setting.catalog.pipelines.values():
         together.setdefault(runtime.manifest.spec.destination.environment, []).append(runtime)

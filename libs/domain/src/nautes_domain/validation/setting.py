@@ -99,6 +99,12 @@ def namespaces_of(manifest: ProjectPipelineRuntime | DeploymentRuntime) -> tuple
     return manifest.namespaces if isinstance(manifest, DeploymentRuntime) else (manifest.namespace,)
 
 
+def space_path(manifest: ProjectPipelineRuntime | DeploymentRuntime) -> Path:
+    """Return the field that names the namespaces of a runtime."""
+    pipeline = isinstance(manifest, ProjectPipelineRuntime)
+    return ("spec", "destination", "namespace" if pipeline else "namespaces")
+
+
 def claims_of(catalog: ProductCatalog) -> Claims:
     """Return the namespaces which a product's runtimes use."""
     return {place: catalog.product for _, place in places(catalog)}
