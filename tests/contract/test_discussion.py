@@ -8,7 +8,8 @@ import pytest
 
 from nautes_adapters.gitlab import GitLabDiscussion
 from nautes_adapters.memory import MemoryDiscussion
-from nautes_domain.capabilities import MergeRequest, Person
+from nautes_domain.capabilities import Person
+from nautes_domain.discussions import MergeRequest
 from nautes_domain.failures import Rejected
 from support.gitlab_cases import ForgeWorld
 

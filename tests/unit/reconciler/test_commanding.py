@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from nautes_adapters.memory import MemoryCodeHost, MemoryDeployer, MemoryDiscussion, MemoryPipelineEngine
-from nautes_domain.capabilities import MergeRequest, Person
+from nautes_domain.capabilities import Person
+from nautes_domain.discussions import MergeRequest
 from nautes_domain.effects import Result
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.failures import Retry

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from nautes_domain.access import Level
-from nautes_domain.capabilities import Discussion, MergeRequest, Note
 from nautes_domain.catalog import ProductCatalog
 from nautes_domain.comments import Command, CommandVerb, commands, may_command
+from nautes_domain.discussions import Discussion, MergeRequest, Note
 from nautes_domain.effects import Considered, Result
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.failures import Rejected

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from nautes_domain import run_table
-from nautes_domain.capabilities import Discussion, Note
+from nautes_domain.discussions import Discussion, Note
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.runs import RunState
 

@@ -7,8 +7,9 @@ of every other event from here: matched, started under the runtime's account, re
 from collections.abc import Callable
 from typing import Final
 
-from nautes_domain.capabilities import CodeHost, Discussion
+from nautes_domain.capabilities import CodeHost
 from nautes_domain.catalog import ProductCatalog
+from nautes_domain.discussions import Discussion
 from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.runs import RunState
 from nautes_domain.triggers import RunToStart, chosen, match, pipeline_of

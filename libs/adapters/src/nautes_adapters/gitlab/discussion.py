@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from nautes_adapters.gitlab.api import GitLabApi, Json
-from nautes_domain.capabilities import MergeRequest, Note, Person
+from nautes_domain.capabilities import Person
+from nautes_domain.discussions import MergeRequest, Note
 
 
 class GitLabDiscussion:

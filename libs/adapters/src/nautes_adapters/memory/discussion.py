@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nautes_domain.capabilities import MergeRequest, Note, Person
+from nautes_domain.capabilities import Person
+from nautes_domain.discussions import MergeRequest, Note
 from nautes_domain.failures import Rejected
 
 
