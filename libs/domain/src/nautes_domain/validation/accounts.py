@@ -15,6 +15,9 @@ from nautes_domain.validation.setting import Setting, namespaces_of, space_path
 
 Runtime = Declared[ProjectPipelineRuntime] | Declared[DeploymentRuntime]
 
+_Mark = tuple[str, str, str]
+"""Sort, name and cluster of what runtimes may have in common."""
+
 ACCOUNT: Final[Path] = ("spec", "account")
 
 
@@ -37,7 +40,7 @@ def sharing(catalog: ProductCatalog) -> Sequence[tuple[Runtime, ...]]:
     What is deployed to a namespace may name any account there, so sharing a namespace is sharing its accounts.
     Runtimes whose environment is missing are left out.
     """
-    groups: list[tuple[frozenset[tuple[str, ...]], tuple[Runtime, ...]]] = []
+    groups: list[tuple[frozenset[_Mark], tuple[Runtime, ...]]] = []
     for runtime in catalog.runtimes():
         environment = catalog.environments.get(runtime.manifest.spec.destination.environment)
         if environment is None:
