@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from nautes_domain import names
 from nautes_domain.plan import Ref, State
 from nautes_domain.queueing import Order
+from nautes_domain.run_logs import LogLine, LogQuery
 from nautes_domain.runs import RunState
 
 SUPERSEDED: Final = "superseded"
@@ -261,6 +262,15 @@ class PipelineEngine(Protocol):
 
     async def mark_reported(self, run: RunState) -> bool:
         """Write on the run that its phase was reported. False if the run is gone."""
+        ...
+
+    def logs(self, run: RunState, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+        """Yield what a run wrote: of each step in order, step after step, or all as it comes if it is followed.
+
+        Raises Blocked (code `logs-not-yet`) if nothing has begun and nobody wants to wait, Rejected (code
+        `logs-gone`) if nothing is left to read, and (code `no-such-task`) if the query names what it does not have.
+        Reads no faster than lines are taken.
+        """
         ...
 
 

@@ -141,6 +141,27 @@ class GitLabApi:
             raise Rejected(f"it is larger than {limit} bytes", what=path, code="too-large")
         return body
 
+    async def part(self, path: str, start: int, most: int) -> bytes:
+        """Return at most `most` bytes of a body from `start` on; none on 404. What comes before is read over."""
+
+        def fetch() -> bytes:
+            response = self._client.http_request("get", path, streamed=True)
+            with response:
+                passed, body = 0, bytearray()
+                for chunk in response.iter_content(64 * 1024):
+                    body += chunk[max(0, start - passed) :]
+                    passed += len(chunk)
+                    if len(body) >= most:
+                        break
+                return bytes(body[:most])
+
+        try:
+            return await self._call(path, fetch)
+        except Refused as refused:
+            if refused.status == 404:
+                return b""
+            raise
+
     async def close(self) -> None:
         """Close the connections."""
         await in_thread(self._session.close)

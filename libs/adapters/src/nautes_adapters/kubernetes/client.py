@@ -223,6 +223,22 @@ class KubernetesClient:
             async for line in lines:
                 yield _change(line, kind)
 
+    async def pod_log(
+        self, pod: str, namespace: str, container: str, *, silence: float, **options: str
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield what a container wrote, each line after its time (Kubernetes API reference, "read log of the pod").
+
+        `options` are those of the API: `follow`, `tailLines`, `sinceTime`. Raises NotFound if the pod is gone, Retry
+        after `silence` seconds without a byte.
+        """
+        query = [("container", container), ("timestamps", "true"), *options.items()]
+        path = kind_of("Pod").path(namespace, pod, "log")
+        async with self._transport.text(path, query=query, silence=silence) as (answer, chunks):
+            if answer.status >= 400:
+                raise failure_of(answer, f"Pod/{pod}")
+            async for chunk in chunks:
+                yield chunk
+
     async def token_request(
         self, namespace: str, account: str, audiences: tuple[str, ...] = (), seconds: int = 3600
     ) -> AccountToken:

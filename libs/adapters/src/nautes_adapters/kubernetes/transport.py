@@ -77,6 +77,24 @@ class Transport:
         finally:
             response.close()
 
+    @contextlib.asynccontextmanager
+    async def text(
+        self, path: str, *, query: Query, silence: float
+    ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
+        """Open a stream of text; it comes as the server sends it, no faster than it is taken.
+
+        The answer's body is that of a refusal (400 or more), else empty. `silence` is how many seconds may pass
+        without a byte.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=silence)
+        accepted = {"Accept": "*/*"}  # a Status comes as JSON all the same
+        response = await self._request("GET", path, query, None, accepted, timeout)
+        try:
+            refused = await _bounded(response, path) if response.status >= 400 else b"{}"
+            yield _answer(response, refused, path), _chunks(response, path)
+        finally:
+            response.close()
+
     async def _request(
         self,
         method: str,
@@ -110,6 +128,12 @@ async def _lines(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[A
         async for line in response.content:
             if line.strip():
                 yield _answer(response, line, path)
+
+
+async def _chunks(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[bytes]:
+    with _transport_failures("GET", path):
+        async for chunk in response.content.iter_any():
+            yield chunk
 
 
 async def _bounded(response: aiohttp.ClientResponse, what: str) -> bytes:

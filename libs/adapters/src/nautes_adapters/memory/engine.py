@@ -12,6 +12,7 @@ from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
 from nautes_domain.plan import Ref
 from nautes_domain.queueing import Order
+from nautes_domain.run_logs import LogLine, LogQuery, gone, no_such_part, not_yet
 from nautes_domain.runs import REPORTED, TRACEPARENT, Marks, Progress, RunState, run_state
 
 _Key = tuple[str, str]
@@ -27,6 +28,7 @@ class MemoryPipelineEngine:
         """Runs by namespace and name."""
         self._progress: dict[_Key, Progress] = {}
         self._uids: dict[_Key, str] = {}
+        self._written: dict[_Key, list[LogLine]] = {}
         self._count = itertools.count(1)
         self._told: list[RunState] = []
         self._changed = asyncio.Condition()
@@ -117,6 +119,33 @@ class MemoryPipelineEngine:
         await self._tell(key)
         return True
 
+    async def logs(self, run: RunState, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+        """Yield the lines that were written, then those that are, until the run has ended."""
+        key, seen = (run.namespace, run.name), 0
+        while True:
+            async with self._changed:
+                if self._uids.get(key) != run.uid:
+                    raise gone(run, "the run was deleted, and what it wrote went with it")
+                written, present = self._written.get(key, []), self._state(key) or run
+                if query.follow and len(written) == seen and not present.phase.final:
+                    await self._changed.wait()
+                    continue
+            fresh = list(written[seen:])
+            first, seen = not seen, seen + len(fresh)
+            for line in _wanted(run, query, fresh) if first else fresh:
+                if query.means(line.task, line.step):
+                    yield line
+            if not query.follow or (present.phase.final and not fresh):
+                break
+        if not seen:
+            raise gone(run, "it ended without a step") if present.phase.final else not_yet(run)
+
+    async def write(self, namespace: str, name: str, *lines: LogLine) -> None:
+        """Play the part of what runs it: these lines were written."""
+        async with self._changed:
+            self._written.setdefault((namespace, name), []).extend(lines)
+            self._changed.notify_all()
+
     async def move(self, namespace: str, name: str, progress: Progress) -> None:
         """Play the part of what runs it: the run got this far."""
         self._progress[namespace, name] = progress
@@ -128,6 +157,7 @@ class MemoryPipelineEngine:
         state = self._state(key)
         del self.runs[key], self._uids[key]
         self._progress.pop(key, None)
+        self._written.pop(key, None)
         if state is not None:
             await self._say(state.removed())
 
@@ -147,3 +177,16 @@ class MemoryPipelineEngine:
         async with self._changed:
             self._told.append(state)
             self._changed.notify_all()
+
+
+def _wanted(run: RunState, query: LogQuery, lines: Sequence[LogLine]) -> list[LogLine]:
+    """Return of what was written already what is wanted, step after step."""
+    steps: dict[tuple[str, str], list[LogLine]] = {}
+    for line in lines:
+        steps.setdefault((line.task, line.step), []).append(line)
+    if steps and not any(query.means(*step) for step in steps) and not query.follow:
+        raise no_such_part(run, query, list(steps))
+    keep = [
+        one if query.tail is None else one[len(one) - min(query.tail, len(one)) :] for one in steps.values()
+    ]
+    return [line for one in keep for line in one]

@@ -7,6 +7,7 @@ from nautes_adapters.kubernetes import AlreadyExists, KubernetesClient, account_
 from nautes_adapters.kubernetes.errors import CONFLICT, DENIED
 from nautes_adapters.kubernetes.spaces import role_name
 from nautes_adapters.tekton.following import SELECTOR, WINDOW, Following
+from nautes_adapters.tekton.logs import PAUSE, RunLogs
 from nautes_adapters.tekton.rules import KIND
 from nautes_adapters.tekton.run import build, traced
 from nautes_adapters.tekton.status import state_of
@@ -15,6 +16,7 @@ from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Blocked, Rejected, Retry
 from nautes_domain.plan import Ref
 from nautes_domain.queueing import Order
+from nautes_domain.run_logs import LogLine, LogQuery
 from nautes_domain.runs import PRODUCT, REPORTED, RUNTIME, RunState
 
 ATTEMPTS = 5
@@ -26,8 +28,11 @@ class TektonEngine:
 
     name = "tekton"
 
-    def __init__(self, client: KubernetesClient, *, window: int = WINDOW, dashboard: str = "") -> None:
+    def __init__(
+        self, client: KubernetesClient, *, window: int = WINDOW, dashboard: str = "", pause: float = PAUSE
+    ) -> None:
         self._client = client
+        self._pause = pause
         self._window = window
         self._dashboard = dashboard
 
@@ -100,6 +105,10 @@ class TektonEngine:
         metadata = {"uid": run.uid, "annotations": {REPORTED: run.phase.value}}
         marked = await self._client.patch_merge(KIND, run.name, run.namespace, {"metadata": metadata})
         return marked is not None
+
+    def logs(self, run: RunState, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+        """Yield what the steps wrote; see `logs`."""
+        return RunLogs(self._client, run, query, pause=self._pause).lines()
 
     async def _has_rights(self, request: RunRequest) -> bool:
         binding = role_name(request.account)

@@ -14,6 +14,7 @@ from nautes_domain.failures import Rejected, Retry
 from nautes_domain.runs import RUNTIME, RunPhase, RunState
 
 SELECTOR: Final = f"{MANAGED_BY}={FIELD_MANAGER},{RUNTIME}"
+RUN_LABEL: Final = "tekton.dev/pipelineRun"
 WINDOW: Final = 60
 """Seconds of one watch. A connection that died in silence is noticed when its window should have ended."""
 
@@ -78,7 +79,7 @@ class Following:
         """Say which task failed, if that is news: Tekton's own message only counts them."""
         if state.phase is not RunPhase.FAILED or state.progress.reason != FAILED_TASK or not state.is_news:
             return state
-        labels = f"tekton.dev/pipelineRun={state.name}"
+        labels = f"{RUN_LABEL}={state.name}"
         try:
             tasks: list[Mapping[str, Any]] = [
                 *await self._client.list("TaskRun", state.namespace, labels=labels)

@@ -21,7 +21,7 @@ STOPPING: Final = frozenset({"Cancelled", "CancelledRunFinally", "StoppedRunFina
 
 _CANCELLED: Final = frozenset({"Cancelled", "CancelledRunningFinally"})
 _TASK_CANCELLED: Final = "TaskRunCancelled"
-_TASK_LABEL: Final = "tekton.dev/pipelineTask"
+TASK_LABEL: Final = "tekton.dev/pipelineTask"
 _LOGS_HINT: Final = "; for logs run"
 """What follows names pods and a command that owners of a product may not run."""
 
@@ -75,7 +75,7 @@ def failing_task(task_runs: Iterable[Mapping[str, Any]]) -> str:
         return ""
     _, first, condition = min(found, key=lambda entry: entry[0])
     metadata = first.get("metadata") or {}
-    name = (metadata.get("labels") or {}).get(_TASK_LABEL) or metadata.get("name")
+    name = (metadata.get("labels") or {}).get(TASK_LABEL) or metadata.get("name")
     message = str(condition.get("message") or "").partition(_LOGS_HINT)[0]
     return shown(f"task {name}: {message or condition.get('reason') or 'it failed'}")
 

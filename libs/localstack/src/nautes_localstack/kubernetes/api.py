@@ -10,6 +10,7 @@ from nautes_localstack.kubernetes import (
     bodies,
     discovery,
     errors,
+    logs,
     openapi,
     patches,
     reading,
@@ -22,7 +23,7 @@ from nautes_localstack.kubernetes import (
 from nautes_localstack.kubernetes.access import Guard
 from nautes_localstack.kubernetes.definitions import Registry
 from nautes_localstack.kubernetes.errors import ApiError, Cause, PageNotFound
-from nautes_localstack.kubernetes.kinds import SERVICE_ACCOUNTS, Resource
+from nautes_localstack.kubernetes.kinds import PODS, SERVICE_ACCOUNTS, Resource
 from nautes_localstack.kubernetes.objects import Call, Objects, loaded
 from nautes_localstack.kubernetes.rbac import Access, User
 from nautes_localstack.kubernetes.reading import is_true
@@ -213,6 +214,8 @@ class Api:
             raise PageNotFound
         if where.subresource == "token":
             return self._token(context)
+        if where.subresource == "log":
+            return self._log(context)
         if context.verb not in context.resource.verbs:
             raise errors.method_not_allowed()
         return self._acts[context.verb](context)
@@ -263,6 +266,14 @@ class Api:
             raise errors.method_not_allowed()
         row = self._objects.row(context.call)
         return _json(reviews.token(self._signer, context.call, row, bodies.body(context.request)), 201)
+
+    def _log(self, context: Context) -> Answer:
+        if context.verb != "get" or context.resource is not PODS:
+            raise errors.method_not_allowed()
+        pod = self._objects.row(context.call).load()
+        options = logs.asked(pod, context.request.query)
+        text = logs.stream(self._store, self._hub, pod, options)
+        return Answer(200, content_type="text/plain", stream=text)
 
     def _patch(self, context: Context) -> Answer:
         call, request = context.call, context.request

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from nautes_localstack.kubernetes.definitions import Registry
-from nautes_localstack.kubernetes.kinds import AUTHENTICATION, SERVICE_ACCOUNTS, STATUS_VERBS, Resource
+from nautes_localstack.kubernetes.kinds import AUTHENTICATION, PODS, SERVICE_ACCOUNTS, STATUS_VERBS, Resource
 
 LIKE: Final = ("1", "36")
 """The version of Kubernetes whose answers are given."""
@@ -89,6 +89,8 @@ def subresources(resource: Resource) -> list[dict[str, Any]]:
     if resource is SERVICE_ACCOUNTS:
         kind = {"group": AUTHENTICATION, "version": "v1", "kind": "TokenRequest"}
         found.append({"name": "token", "kind": kind, "verbs": ("create",)})
+    if resource is PODS:
+        found.append({"name": "log", "kind": {"kind": resource.kind}, "verbs": ("get",)})
     if resource.has_status:
         found.append({"name": "status", "kind": {"kind": resource.kind}, "verbs": STATUS_VERBS})
     return found

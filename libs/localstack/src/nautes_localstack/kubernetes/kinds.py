@@ -254,6 +254,17 @@ RULES_REVIEWS: Final = _of(
     **_REVIEW,
 )
 
+PODS: Final = _core(
+    "pods",
+    "Pod",
+    workload.POD,
+    short_names=("po",),
+    categories=("all",),
+    has_status=True,
+    generation=True,
+    selectable=_POD_FIELDS,
+)
+
 BUILT_IN: Final[tuple[Resource, ...]] = (
     CONFIG_MAPS,
     _core("endpoints", "Endpoints", whole(subsets=ATOM_LIST), short_names=("ep",), singular="endpoints"),
@@ -267,16 +278,7 @@ BUILT_IN: Final[tuple[Resource, ...]] = (
         short_names=("pvc",),
         has_status=True,
     ),
-    _core(
-        "pods",
-        "Pod",
-        workload.POD,
-        short_names=("po",),
-        categories=("all",),
-        has_status=True,
-        generation=True,
-        selectable=_POD_FIELDS,
-    ),
+    PODS,
     _core(
         "resourcequotas",
         "ResourceQuota",

@@ -43,7 +43,7 @@ class Server:
             if answer.stream is None:
                 await _send(send, answer)
             else:
-                await _stream(answer.stream, receive, send)
+                await _stream(answer.stream, answer.content_type, receive, send)
 
     def _answer(self, request: Request) -> Answer:
         try:
@@ -102,9 +102,9 @@ async def _send(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(lines: AsyncIterator[str], receive: Receive, send: Send) -> None:
+async def _stream(lines: AsyncIterator[str], content_type: str, receive: Receive, send: Send) -> None:
     """Send lines as they come until they end or the client goes."""
-    headers = _raw([("content-type", "application/json")])
+    headers = _raw([("content-type", content_type)])
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"", "more_body": True})
     sending = asyncio.create_task(_send_lines(lines, send))

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from nautes_adapters.gitlab.api import GitLabApi, quoted
+from nautes_adapters.gitlab.ci.logs import PipelineLogs
 from nautes_adapters.gitlab.ci.pipelines import Following, Pipelines, Projects
 from nautes_adapters.gitlab.ci.run import RUN, body, build
 from nautes_adapters.gitlab.ci.status import may_be_cancelled, place, reported_name, state_of
@@ -16,6 +17,7 @@ from nautes_domain.capabilities import SUPERSEDED, RunRequest
 from nautes_domain.failures import Blocked, Rejected
 from nautes_domain.plan import Ref
 from nautes_domain.queueing import Order
+from nautes_domain.run_logs import LogLine, LogQuery
 from nautes_domain.runs import RunState
 
 PAUSE: Final = 5.0
@@ -124,6 +126,10 @@ class GitLabCiEngine:
                 return False
             raise
         return True
+
+    def logs(self, run: RunState, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+        """Yield what the jobs wrote; see `logs`."""
+        return PipelineLogs(self._api, run, query, partial(asyncio.sleep, self._pause)).lines()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -62,6 +62,11 @@ def may_be_cancelled(pipeline: Mapping[str, Any]) -> bool:
     return not (progress.phase.final or progress.stopping)
 
 
+def is_over(pipeline: Mapping[str, Any]) -> bool:
+    """Say whether a pipeline has ended."""
+    return _progress(pipeline, "").phase.final
+
+
 def uid(pipeline: Mapping[str, Any]) -> str:
     """Return what tells a pipeline from all others on its code host."""
     return f"{int(pipeline['project_id'])}/{int(pipeline['id'])}"
