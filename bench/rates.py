@@ -52,7 +52,8 @@ class Caller:
         self._secret = systems.vault(f"/hook/data/{path}")["data"]
 
     async def call(self, client: httpx.AsyncClient, before: str, after: str) -> None:
-        body = {**self._payload, "before": before, "after": after, "checkout_sha": after, "commits": []}
+        commit = {**self._payload["commits"][-1], "id": after}
+        body = {**self._payload, "before": before, "after": after, "checkout_sha": after, "commits": [commit]}
         key = str(uuid.uuid4())
         attempt = signing.Attempt(
             "push_hooks", key, str(uuid.uuid4()), str(uuid.uuid4()), int(time.time()), "http://forge", "18.5.0",

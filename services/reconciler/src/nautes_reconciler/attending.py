@@ -1,6 +1,7 @@
 """The runs of one cluster while we hold its lock: what changes is read, then queued, then reported.
 
-Three tasks, so that a code host that is away keeps no run from starting, and a slow cluster nothing from being read.
+Tasks of their own, so that a code host that is away keeps no run from starting, and a slow cluster nothing from being
+read. What is reported of one project keeps its order; projects do not wait for each other.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ RESYNC: Final = 15.0
 PAUSE: Final = 5.0
 """Seconds until a cluster or a report that failed is tried again, unless the failure says when."""
 
+LANES: Final = 8
+"""Reports that are under way at one time: each is several requests to the code host, the bus and the cluster."""
+
 LONG_PAUSE: Final = 60.0
 """Seconds until a cluster is asked again on which somebody must act first, as on one without Tekton."""
 
@@ -45,17 +49,18 @@ class Attendant:
         self._results = results
         self._log = log.bind(cluster=cluster)
         self._arrived: asyncio.Queue[RunState] = asyncio.Queue()
-        self._queued: asyncio.Queue[tuple[RunState, int]] = asyncio.Queue()
+        self._lanes: tuple[asyncio.Queue[tuple[RunState, int]], ...] = tuple(
+            asyncio.Queue() for _ in range(LANES)
+        )
         self._met: set[str] = set()
         self._plans: dict[Runtime, Schedule] = {}
         self._again = asyncio.timeout(None)
 
     async def attend(self) -> None:
         """Return when all runs are to be listed anew. Raises what following raises."""
-        tasks = [
-            asyncio.create_task(job, name=f"{word} runs of {self._cluster}")
-            for word, job in (("read", self._read()), ("queue", self._line_up()), ("report", self._report()))
-        ]
+        jobs = [("read", self._read()), ("queue", self._line_up())]
+        jobs += [("report", self._report(lane)) for lane in self._lanes]
+        tasks = [asyncio.create_task(job, name=f"{word} runs of {self._cluster}") for word, job in jobs]
         try:
             async with self._again:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -84,7 +89,7 @@ class Attendant:
             for runtime in sorted(touched):
                 await self._settle(runtime, batch)
             for run in batch:
-                self._queued.put_nowait((run, self._place(run)))
+                self._lanes[run.project_id % LANES].put_nowait((run, self._place(run)))
 
     async def _batch(self, seconds: float) -> list[RunState]:
         """Return everything that arrived, after waiting for the first at most so long."""
@@ -123,9 +128,9 @@ class Attendant:
         plan = self._plans.get(_runtime(run))
         return plan.place(run.uid) if plan is not None and run.waits else 0
 
-    async def _report(self) -> None:
+    async def _report(self, lane: asyncio.Queue[tuple[RunState, int]]) -> None:
         while True:
-            run, place = await self._queued.get()
+            run, place = await lane.get()
             try:
                 await self._results.report(self._cluster, self._engine, run, place)
             except Failure as failure:
