@@ -9,10 +9,13 @@ import httpx
 import pytest
 
 from nautes_adapters.gitlab import GitLabPersonal
+from nautes_adapters.kubernetes import closed_kubeconfig
+from nautes_adapters.memory import MemorySecretStore
 from nautes_api_server.callers import Callers
 from nautes_api_server.declarations import Declarations
 from nautes_api_server.http import application
 from nautes_api_server.kinds import Addresses
+from nautes_api_server.kubeconfigs import Kubeconfigs
 from nautes_api_server.parts import Parts
 from nautes_api_server.recording import Audit
 from nautes_api_server.writing import Writer
@@ -52,8 +55,9 @@ class Replica:
         addresses = Addresses(url)
         declarations = Declarations(news.snapshots, addresses)
         writer = Writer(
-            tenant=TENANT, host=self.host, callers=callers, declarations=declarations, addresses=addresses,
+            tenant=TENANT, host=self.host, callers=callers, declarations=declarations,
             audit=Audit(TENANT, news, lambda: AT, lambda: 0.0), lock=no_lock,
+            kubeconfigs=Kubeconfigs(closed_kubeconfig, MemorySecretStore(), news, lambda: AT),
         )  # fmt: skip
         parts = Parts(
             tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(news), news=news,

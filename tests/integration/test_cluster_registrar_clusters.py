@@ -170,6 +170,24 @@ async def test_a_missing_kubeconfig_blocks_with_the_next_step(place):
         await eventually(done, "the uploaded kubeconfig to be used")
 
 
+@pytest.mark.usefixtures("clients")
+async def test_a_kubeconfig_that_was_stored_wakes_its_cluster_and_one_of_no_use_holds_no_removal_up(place):
+    place.start(NAUTES_RESYNC="PT1H")
+    async with desk(place.nats) as at:
+        await at.declare("tenant", place.files())
+        place.upload("{}")
+        refused = await at.settled(REGISTRAR, SCOPE)
+        assert (refused.result, refused.code) == ("rejected", "kubeconfig")
+        place.upload()
+        cause = await at.fact("kubeconfig", "stored", SCOPE, "build-east")
+        status = await at.answered(REGISTRAR, SCOPE, cause)
+        assert status.result == "done", status.message
+
+        place.upload("{}")
+        await at.declare("tenant", tenant_files(without=["build-east"]))
+        assert [one.result for one in await at.removed(REGISTRAR, SCOPE)] == ["done"]
+
+
 async def test_a_kubeconfig_of_another_server_or_with_a_program_is_refused(place, clients):
     _, worker = clients
     registrar = place.start()

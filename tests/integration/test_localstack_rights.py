@@ -80,6 +80,7 @@ async def test_the_api_server_reads_the_history(server):
     ("service", "subject"),
     [
         ("api-server", "nautes.acme.fact.secret.issued"),
+        ("api-server", "nautes.acme.fact.kubeconfig.stored"),
         ("webhook-gateway", "nautes.acme.work.reconciler.tenant"),
         ("secret-broker", "nautes.acme.delivery.0.push.1"),
         ("secret-broker", "nautes.acme.effect.reconciler.gitlab"),

@@ -3,15 +3,17 @@
 import base64
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from nautes_adapters.vault import VaultSecretStore, VaultSession
+from nautes_runtime import reading
 from support.examples import changed
 from support.nats import start_nats
 from support.openbao import start_openbao
 from support.service_processes import (
+    TENANT,
     bao,
     desk,
     eventually,
@@ -167,6 +169,56 @@ async def test_an_offer_of_a_cluster_that_was_given_up_is_not_taken(servers):
 
         await eventually(said, "the offer to be refused")
         assert read_secret(openbao, "cluster", "kubernetes/build-east/nautes-reconciler") is None
+
+
+async def send(place, openbao, text, cluster="build-east"):
+    """Offer a kubeconfig as the API server does, with rights of its own."""
+    session = VaultSession.with_token(openbao.address, openbao.root_token)
+    wrapped = await VaultSecretStore(session).wrap({"kubeconfig": text}, timedelta(minutes=10))
+    await session.close()
+    data = {"cluster": cluster, "wrapped": wrapped, "offered_at": datetime.now(UTC).isoformat()}
+    return await place.fact("kubeconfig", "offered", f"cluster_{cluster}", cluster, **data)
+
+
+async def told(place, cause):
+    async def found():
+        return [one for one in await place.facts("kubeconfig", "stored") if one.cause == cause]
+
+    (fact,) = await eventually(found, "the kubeconfig to be stored")
+    return fact
+
+
+async def test_a_kubeconfig_that_was_sent_is_stored_for_the_registrar_and_told(servers):
+    nats, openbao, _ = servers
+    async with desk(nats) as place:
+        cause = await send(place, openbao, "canary-sent-77", "new-east")
+        fact = await told(place, cause)
+        assert (fact.scope, fact.data) == ("cluster_new-east", {})
+        values, version = read_secret(openbao, "cluster", "kubernetes/new-east/default/admin")
+        assert (values["kubeconfig"], version) == ("canary-sent-77", 1)
+        (effect,) = await place.effects(cause)
+        assert (effect.verb, effect.result, effect.entity) == ("create", "done", "Cluster/new-east")
+        assert effect.object == "vault-clusters Kubeconfig new-east/admin"
+
+        offer = next(one for one in await place.facts("kubeconfig", "offered") if one.cause == cause)
+        again = await place.fact("kubeconfig", "offered", offer.scope, "new-east", **offer.data)
+        await told(place, again)
+        assert await place.effects(again) == []
+        assert read_secret(openbao, "cluster", "kubernetes/new-east/default/admin") == (values, 1)
+
+
+async def test_a_kubeconfig_that_nobody_can_open_any_more_is_put_aside_with_the_next_step(servers):
+    nats, openbao, _ = servers
+    async with desk(nats) as place:
+        data = {"cluster": "lost-east", "wrapped": "s.used", "offered_at": datetime.now(UTC).isoformat()}
+        await place.fact("kubeconfig", "offered", "cluster_lost-east", "lost-east", **data)
+
+        async def aside():
+            return [one async for one in reading.dead(place.js, TENANT) if b"lost-east" in one.data]
+
+        (dead,) = await eventually(aside, "a dead letter")
+        assert "nautes apply -f" in dead.reason
+        assert read_secret(openbao, "cluster", "kubernetes/lost-east/default/admin") is None
 
 
 async def test_a_code_host_that_is_away_holds_up_keys_but_no_rights(servers):

@@ -9,11 +9,13 @@ from typing import Any
 
 import httpx
 
-from nautes_adapters.memory import MemoryPersonal
+from nautes_adapters.kubernetes import closed_kubeconfig
+from nautes_adapters.memory import MemoryPersonal, MemorySecretStore
 from nautes_api_server.callers import Callers, config_path
 from nautes_api_server.declarations import Declarations
 from nautes_api_server.http import application
 from nautes_api_server.kinds import Addresses
+from nautes_api_server.kubeconfigs import Kubeconfigs
 from nautes_api_server.parts import Parts
 from nautes_api_server.recording import Audit
 from nautes_api_server.writing import Writer
@@ -94,6 +96,12 @@ class MemoryNews:
         self.told.append(effect)
         return True
 
+    async def state(self, fact: Fact) -> bool:
+        if "state" in self.away:
+            raise Retry("the bus did not confirm", code="bus-unavailable")
+        self.facts.append(fact)
+        return True
+
 
 class MemoryRecords:
     """Implements `records.Records` over what was told."""
@@ -135,6 +143,19 @@ class MemoryRecords:
         return True
 
 
+class Wrapping(MemorySecretStore):
+    """A secret store that can be away."""
+
+    def __init__(self, away: set[str]) -> None:
+        super().__init__()
+        self._away = away
+
+    async def wrap(self, values: Mapping[str, str], ttl: timedelta) -> str:
+        if "wrap" in self._away:
+            raise Retry("nobody answers", code="vault-unavailable")
+        return await super().wrap(values, ttl)
+
+
 class World:
     """One tenant with the example product orchard, and vineyard, which is a stranger's."""
 
@@ -143,7 +164,8 @@ class World:
         self.news = MemoryNews()
         self.locks: set[str] = set()
         self.away = self.news.away = self.host.away
-        """Methods of the code host that fail, and `record`: the bus takes no records."""
+        """Methods of the code host that fail, and `record`, `state`, `wrap`: those of bus and secret store."""
+        self.secrets = Wrapping(self.away)
         self.clock = [0.0]
         self._ids = itertools.count(1)
         people = {name: Person(number, name, name.title()) for number, name in enumerate(PEOPLE, 1)}
@@ -183,6 +205,7 @@ class World:
         self.news.run("apple-ci-1")
         self.host.calls.clear()
         self.away.clear()
+        self.secrets._wrapped.clear()
 
     @staticmethod
     def vineyard() -> dict[str, bytes]:
@@ -195,8 +218,9 @@ class World:
         declarations = Declarations(self.news.snapshots, addresses)
         now = lambda: AT + timedelta(seconds=self.clock[0])  # noqa: E731
         writer = Writer(
-            tenant=TENANT, host=self.host, callers=callers, declarations=declarations, addresses=addresses,
+            tenant=TENANT, host=self.host, callers=callers, declarations=declarations,
             audit=Audit(TENANT, self.news, now, lambda: self.clock[0]), lock=self.hold,
+            kubeconfigs=Kubeconfigs(closed_kubeconfig, self.secrets, self.news, now),
         )  # fmt: skip
         return Parts(
             tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(self.news), news=self.news,

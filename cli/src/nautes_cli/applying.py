@@ -43,6 +43,11 @@ class Outcome:
     seconds: float = 0.0
 
     @property
+    def warnings(self) -> Sequence[Mapping[str, Any]]:
+        """What the API took in and is probably not meant."""
+        return [one for one in self.answer.get("warnings") or () if isinstance(one, Mapping)]
+
+    @property
     def document(self) -> Mapping[str, Any]:
         """The outcome as JSON. Bodies of requests are not part of it."""
         document: dict[str, Any] = {
@@ -56,6 +61,8 @@ class Outcome:
         }
         if self.error is not None:
             document |= {"code": self.error.code, "violations": [dict(one) for one in self.error.violations]}
+        if self.warnings:
+            document["warnings"] = [dict(one) for one in self.warnings]
         if self.result is Result.PLANNED:
             document["plan"] = self.answer.get("plan", [])
         return document

@@ -20,7 +20,7 @@ _IN_THE_PATH: Final[Mapping[str, tuple[str, ...]]] = {
 def body_of(manifest: Manifest, beside: Mapping[str, Any] | None = None) -> Body:
     """Return the body with which a manifest is saved: what people wrote, and what the API insists on.
 
-    `beside` is what a request carries and a declaration never does: `vcluster`.
+    `beside` is what a request carries and a declaration never does: `vcluster` and `kubeconfig`.
     """
     spec: Body = manifest.model_dump(mode="json", exclude_unset=True, exclude_none=True).get("spec", {})
     for name in _IN_THE_PATH.get(manifest.kind, ()):
@@ -34,6 +34,8 @@ def _cluster(spec: Body, _: str, beside: Mapping[str, Any]) -> Body:
     vcluster = beside.get("vcluster")
     if isinstance(vcluster, Mapping) and vcluster.get("httpsNodePort"):
         spec["vcluster"] = {"https_node_port": str(vcluster["httpsNodePort"])}
+    if beside.get("kubeconfig"):
+        spec["kubeconfig"] = beside["kubeconfig"]
     return spec
 
 

@@ -194,6 +194,8 @@ def _tell(outcome: Outcome, width: int, output: ObjectOutput) -> None:
     typer.secho(line, fg=_COLOURS.get(outcome.result), err=to_errors)
     for violation in outcome.error.violations if outcome.error else ():
         say(f"    {violation_line(violation)}")
+    for warning in outcome.warnings:
+        say(f"    warning: {violation_line(warning)}")
     if outcome.result in {Result.LATE, Result.REFUSED}:
         for reason in unsettled(outcome.answer):
             say(f"    {reason}")

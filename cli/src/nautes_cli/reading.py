@@ -86,13 +86,6 @@ def _entity(document: Document, problems: list[Violation], notes: list[str], *, 
             f"{document.file}:{one.line} {one.key}: ignored, since it has no meaning"
             for one in translated.ignored
         )
-    if "kubeconfig" in translated.beside:
-        line = document.line_of(("spec", "kubeconfig"))
-        where = f"cluster/kubernetes/{translated.document.value['metadata']['name']}/default/admin"
-        notes.append(
-            f"{document.file}:{line} spec.kubeconfig: not sent, since it is a credential; the tenant's administrators put it"
-            f" into the secret store at {where}, field kubeconfig. Then remove it from this file"
-        )
     if kind not in KINDS:
         notes.append(f"{place} {kind}: skipped, since the API has no route for it; push it to its repository")
         return None

@@ -374,33 +374,6 @@ async def test_a_code_host_that_is_away_lets_nobody_in(world):
         assert (answer.status_code, answer.json()["reason"]) == (503, "GITLAB_UNAVAILABLE")
 
 
-SECRET = "a-client-key-that-nobody-may-see"
-
-
-@pytest.mark.parametrize("more", [{}, {"usage": 7}, {"unknown": SECRET, "kubeconfig": [SECRET]}])
-async def test_a_kubeconfig_is_refused_and_told_to_nobody(world, more, capfd):
-    body = {
-        "api_server": "https://new.example.com:6443",
-        "cluster_type": "physical",
-        "usage": "host",
-        "kubeconfig": f"client-key-data: {SECRET}",
-        "components_list": {"gateway": {"name": "traefik", "namespace": "traefik"}},
-        **more,
-    }
-    answer = await world.call("POST", "/clusters/new", body, token="manager")
-    assert answer.status_code in {400, 422}
-    everything = (
-        answer.text,
-        str(answer.headers),
-        "".join(capfd.readouterr()),
-        *(one.model_dump_json() for one in world.news.told),
-    )
-    assert not [one for one in everything if SECRET in one]
-    if not more:
-        (violation,) = answer.json()["violations"]
-        assert (violation["rule"], violation["pointer"]) == ("C7", "/kubeconfig")
-
-
 async def test_a_request_is_never_part_of_a_callers_trace(world):
     assert not world.app._native_telemetry.enabled()
 

@@ -25,7 +25,7 @@ FROM = {
 TO = {
     "nats": {("nats", 6222)},
     "webhook-gateway": {COLLECTOR, ("nats", 4222), (VAULT, 8200)},
-    "api-server": {COLLECTOR, ("nats", 4222), (CODE_HOST, 443)},
+    "api-server": {COLLECTOR, ("nats", 4222), (VAULT, 8200), (CODE_HOST, 443)},
     "reconciler": {
         COLLECTOR,
         ("nats", 4222),

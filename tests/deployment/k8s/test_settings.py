@@ -40,8 +40,7 @@ def test_a_service_accepts_what_it_is_told(overlay, settings, name):
     assert told.tenant == "acme"
     assert told.nats.user == name
     assert (told.health.host, told.health.port) == ("0.0.0.0", 8081)
-    if name != "api-server":
-        assert told.vault.kubernetes.role == name
+    assert told.vault.kubernetes.role == name
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -60,9 +59,8 @@ def test_in_production_everything_is_encrypted_and_kept_three_times(production, 
         assert told.nats.encrypted
         assert told.nats.ca_file
         assert told.nats.replicas == 3
-        if name != "api-server":
-            assert told.vault.address.startswith("https://")
-            assert told.vault.ca_file
+        assert told.vault.address.startswith("https://")
+        assert told.vault.ca_file
         if name not in ("webhook-gateway", "cluster-registrar"):
             assert told.gitlab.url.startswith("https://")
 
@@ -74,7 +72,7 @@ def test_files_and_folders_that_a_service_is_told_are_mounted(production, settin
     }
     told = settings(production, name)
     files = [told.nats.password_file, told.nats.ca_file]
-    files += [told.vault.kubernetes.token_file, told.vault.ca_file] if name != "api-server" else []
+    files += [told.vault.kubernetes.token_file, told.vault.ca_file]
     files += [told.gitlab.token_file] if name in ("reconciler", "secret-broker") else []
     files += [told.gateway.spool_dir] if name == "webhook-gateway" else []
     for file in files:

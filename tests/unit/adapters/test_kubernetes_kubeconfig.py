@@ -1,10 +1,11 @@
 import base64
 import copy
+from dataclasses import replace
 
 import pytest
 import yaml
 
-from nautes_adapters.kubernetes.kubeconfig import checked_server, parse_kubeconfig
+from nautes_adapters.kubernetes.kubeconfig import checked_server, closed_kubeconfig, parse_kubeconfig
 from nautes_domain.failures import Rejected
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -98,8 +99,9 @@ def test_what_could_run_read_or_skip_is_refused_in_every_entry(place, key, value
     broken["users"].append({"name": "unused", "user": {"token": "x"}})
     broken[place][index][place[:-1]][key] = value
     failure = refusal(broken)
-    assert any(key in one.field for one in failure.violations)
-    assert all(one.line > 0 for one in failure.violations)
+    shown = "…" if key == "invented" else key  # what stands there may be a secret
+    assert any(shown in one.field for one in failure.violations)
+    assert all(one.line > 0 and one.fix for one in failure.violations)
     assert "canary" not in f"{failure} {failure.violations}"
 
 
@@ -139,6 +141,30 @@ def test_incomplete_or_odd_files_are_refused(spoil):
 def test_what_is_not_one_mapping_is_refused(text):
     with pytest.raises(Rejected):
         parse_kubeconfig(text)
+
+
+def test_what_an_entry_lacks_comes_with_what_is_not_accepted():
+    broken = config()
+    broken["clusters"][1]["cluster"]["proxy-url"] = "http://x"
+    broken["clusters"][1]["cluster"]["certificate-authority-data"] = "%%%"
+    broken["users"][0]["user"] = {}
+    fields = {one.field for one in refusal(broken).violations}
+    entry = "clusters.1.cluster."
+    assert fields == {f"{entry}proxy-url", f"{entry}certificate-authority-data", "users.0.user"}
+
+
+def test_a_closed_kubeconfig_holds_the_current_context_alone_and_says_the_same():
+    value = config()
+    value["users"].append({"name": "other", "user": {"token": "canary-other"}})
+    value["extensions"] = [{"name": "x", "extension": "canary-x"}]
+    server = "https://declared.example:6443"
+    for text in (yaml.safe_dump(value), encoded(yaml.safe_dump(value))):
+        closed = closed_kubeconfig(text, server)
+        assert parse_kubeconfig(closed) == replace(parsed(value), server=server)
+        assert "canary-other" not in closed
+        assert "canary-x" not in closed
+    value["users"][0]["user"] = {"client-certificate-data": encoded(CA), "client-key-data": encoded(KEY)}
+    assert parse_kubeconfig(closed_kubeconfig(yaml.safe_dump(value), server)).key_pem == KEY
 
 
 def test_a_server_keeps_its_path_and_loses_its_trailing_slash():

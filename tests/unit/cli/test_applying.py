@@ -1,8 +1,10 @@
 """One entity after the other: what is told, what is skipped, how it ends."""
 
+import json
+
 from nautes_cli.applying import Outcome, Result, failed, run, summary
-from nautes_cli.changing import exit_code, unsettled
-from nautes_cli.console import ExitCode
+from nautes_cli.changing import carry_out, exit_code, unsettled
+from nautes_cli.console import ExitCode, ObjectOutput
 from nautes_cli.entries import Entry
 from nautes_cli.kinds import KINDS
 from nautes_cli.planning import changes, judged_later, planning, unified
@@ -87,6 +89,16 @@ def test_an_outcome_as_json_has_everything_but_the_body():
         "c.yaml:1",
     )
     assert "canary" not in str(document)
+
+
+def test_a_warning_of_the_api_is_told_and_is_part_of_the_json(capfd):
+    warning = {"kind": "Cluster", "name": "c", "field": "spec.kubeconfig", "rule": "C7", "message": "it is not kept", "fix": ""}  # fmt: skip
+    entry = Entry(KINDS["Cluster"], "c", "", {}, "c.yaml:1")
+    outcome = Outcome(entry, Result.SAVED, answer={"warnings": [warning]})
+    carry_out([entry], lambda _: outcome, go_on=False, output=ObjectOutput.JSON)
+    out, err = capfd.readouterr()
+    assert json.loads(out)["entities"][0]["warnings"] == [warning]
+    assert "    warning: Cluster/c spec.kubeconfig: it is not kept [C7]" in err.splitlines()
 
 
 def test_a_problem_is_told_with_every_violation_or_with_what_to_do_next():

@@ -1,7 +1,9 @@
 """Manifests of the original's command line apply unchanged: paths and bodies are those of sections 2.3 and 2.4."""
 
 import pytest
+import yaml
 
+from support.kubeconfigs import CANARY, CONFIG
 from support.manifests import ORIGINAL, bodies, original, read_text
 
 DEPLOY = {
@@ -113,14 +115,13 @@ def test_a_virtual_cluster():
     }
 
 
-def test_a_physical_cluster_keeps_its_kubeconfig_to_itself_and_sends_numbers_as_text():
+def test_a_physical_cluster_sends_its_kubeconfig_shows_it_to_nobody_and_sends_numbers_as_text():
     text = original("cluster-physical-worker-pipeline")
     _, body = bodies(text)["Cluster/build-west"]
-    assert "kubeconfig" not in body
-    (note,) = read_text(text).notes
-    assert note.startswith("given.yaml:35 spec.kubeconfig: not sent")
-    assert "cluster/kubernetes/build-west/default/admin" in note
-    assert "canary" not in repr(read_text(text))
+    assert yaml.safe_load(body["kubeconfig"]) == CONFIG
+    assert CANARY in body["kubeconfig"]
+    assert read_text(text).notes == ()
+    assert CANARY not in repr(read_text(text))
     assert body["components_list"]["gateway"]["additions"] == {
         "httpNodePort": "30080",
         "httpsNodePort": "30443",

@@ -98,8 +98,8 @@ def test_only_the_broker_writes_secrets():
     assert writers == {"secret-broker"}
 
 
-def test_the_api_server_has_no_secrets_at_all():
-    assert rights.VAULT["api-server"] == {}
+def test_the_api_server_wraps_and_reads_no_secrets_at_all():
+    assert rights.VAULT["api-server"] == {"sys/wrapping/wrap": ("create", "update")}
 
 
 def test_of_deploy_keys_the_reconciler_reads_those_that_only_read():

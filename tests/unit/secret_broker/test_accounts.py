@@ -1,5 +1,7 @@
 """An offer is opened only when something of it is missing, and older offers change nothing."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from nautes_adapters.memory import MemorySecretStore
@@ -9,12 +11,14 @@ from nautes_domain.plan import Budget
 from nautes_domain.reconcile import reconcile
 from nautes_secret_broker.accounts import (
     ACCOUNTS,
+    OFFERED_AT,
     OfferedAccounts,
     RemovedAccounts,
     account_state,
     stored_version,
 )
 
+SENT = datetime(2026, 1, 1, tzinfo=UTC)
 VALUES = {"server": "https://east.example:6443", "ca": "CA", **{field: field for field in ACCOUNTS.values()}}
 
 
@@ -82,11 +86,11 @@ async def test_a_newer_offer_replaces_all():
     assert set((await versions(store)).values()) == {6}
 
 
-async def give_up(store):
+async def give_up(store, told=None):
     return await reconcile(
         "cluster_east",
         {},
-        (RemovedAccounts(store, "east"),),
+        (RemovedAccounts(store, "east", told),),
         budget=Budget(everything=True),
         record=record,
         clock=lambda: 0.0,
@@ -98,6 +102,22 @@ async def test_a_kubeconfig_that_waits_for_its_declaration_stays():
     await store.write("cluster", names.cluster_admin_path("east"), {"kubeconfig": "x"})
     assert (await give_up(store)).written == 0
     assert await store.read("cluster", names.cluster_admin_path("east")) is not None
+
+
+@pytest.mark.parametrize("with_accounts", [False, True])
+async def test_a_kubeconfig_that_was_sent_goes_with_declarations_that_are_told_later_and_stays_with_earlier_ones(
+    with_accounts,
+):
+    store, place = MemorySecretStore(), ("cluster", names.cluster_admin_path("east"))
+    if with_accounts:
+        await take(store, 5, [])
+    await store.write(*place, {"kubeconfig": "x", OFFERED_AT: SENT.isoformat()})
+    for told in (None, SENT - timedelta(seconds=1), SENT):
+        assert (await give_up(store, told)).failure is None
+        assert set((await versions(store)).values()) == {None}
+        assert await store.read(*place) is not None
+    await give_up(store, SENT + timedelta(seconds=1))
+    assert await store.read(*place) is None
 
 
 async def test_the_kubeconfig_goes_before_the_accounts_so_that_an_interrupted_removal_is_known():

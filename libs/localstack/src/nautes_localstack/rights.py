@@ -52,7 +52,8 @@ BUS: Final[Mapping[str, BusRights]] = {
     "cluster-registrar": BusRights(_WORKER.says, _WORKER.hears, ("index", *_WORKER.keeps)),
     "secret-broker": _WORKER,
     "api-server": BusRights(
-        says=("work.>", "dead.>", "delivery.*.request.*"),  # what people ask for, and no hook call
+        # What people ask for, and no hook call; kubeconfigs that they send, wrapped.
+        says=("work.>", "dead.>", "delivery.*.request.*", "fact.kubeconfig.offered"),
         hears=("ADVISORIES",),
         keeps=("locks",),  # writers of one repository take turns
         reads=(*DELIVERIES, "FACTS", "EFFECTS", "DEAD"),
@@ -146,7 +147,8 @@ VAULT: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
         "sys/auth/token": ("deny",),
         "sys/wrapping/unwrap": ("update",),
     },
-    "api-server": {},
+    # It wraps kubeconfigs that people send, for the secret broker; it reads nothing.
+    "api-server": {"sys/wrapping/wrap": ("create", "update")},
     OPERATOR: {"*": (*_ALL, "sudo")},
 }
 """Rules by role: path to capabilities ("Policies", openbao.org)."""

@@ -11,10 +11,13 @@ from uuid import uuid4
 from nats.js import JetStreamContext
 
 from nautes_adapters.gitlab import GitLabPersonal
+from nautes_adapters.kubernetes import closed_kubeconfig
+from nautes_adapters.vault import VaultSecretStore, VaultSession
 from nautes_api_server.callers import Callers
 from nautes_api_server.declarations import Declarations
 from nautes_api_server.http import application
 from nautes_api_server.kinds import Addresses
+from nautes_api_server.kubeconfigs import Kubeconfigs
 from nautes_api_server.parts import Parts
 from nautes_api_server.recording import SERVICE, Audit
 from nautes_api_server.settings import ApiServerSettings
@@ -108,7 +111,10 @@ class MirroredNews:
 async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
     """Connect the tools and serve."""
     host = GitLabPersonal(settings.gitlab.url)
-    context.on_stop(host.close)
+    vault = VaultSession(settings.vault.address, settings.vault.login(), verify=settings.vault.verify)
+    for close in (host.close, vault.close):
+        context.on_stop(close)
+    kubeconfigs = Kubeconfigs(closed_kubeconfig, VaultSecretStore(vault), context.bus, context.now)
     news = _news(context)
     callers = Callers(settings.tenant, host, monotonic)
     addresses = Addresses(settings.gitlab.url.rstrip("/"), settings.gitlab.ssh_url.rstrip("/"))
@@ -118,8 +124,8 @@ async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
         host=host,
         callers=callers,
         declarations=declarations,
-        addresses=addresses,
         audit=Audit(settings.tenant, context.bus, context.now, monotonic),
+        kubeconfigs=kubeconfigs,
         lock=context.locks.hold,
     )
     parts = Parts(

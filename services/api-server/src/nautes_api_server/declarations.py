@@ -47,7 +47,7 @@ class Declarations:
 
     def __init__(self, snapshots: Mapping[str, Snapshot], addresses: Addresses) -> None:
         self._snapshots = snapshots
-        self._addresses = addresses
+        self.addresses = addresses
         self._parsed: dict[str, _Parsed] = {}
 
     def snapshot(self, scope: str) -> Snapshot | None:
@@ -102,6 +102,6 @@ class Declarations:
         for declared in sorted(found, key=lambda one: str(one.manifest.name)):
             kind = by_kind.get(declared.manifest.kind)
             if kind is not None:
-                one = entity_of(kind, product, declared, self._addresses)
+                one = entity_of(kind, product, declared, self.addresses)
                 shown.setdefault(kind.kind, {})[one.name] = one
         return shown

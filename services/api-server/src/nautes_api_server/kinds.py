@@ -36,10 +36,20 @@ Into = Callable[[str, str, Any, Spec], dict[str, Any]]
 """Product, name, body and the spec before to the spec that is declared."""
 
 FILLED: Final[Mapping[str, Mapping[str, str]]] = {
-    "secretManagement": {"name": "vault", "namespace": "vault"},
-    "oauthProxy": {"name": "oauth2-proxy", "namespace": "oauth2-proxy"},
+    category: {"name": name, "namespace": namespace}
+    for category, name, namespace in (
+        ("deployment", "argocd", "argocd"),
+        ("eventListener", "argo-events", "argo-events"),
+        ("gateway", "traefik", "traefik"),
+        ("multiTenant", "hnc", "hnc-system"),
+        ("oauthProxy", "oauth2-proxy", "oauth2-proxy"),
+        ("pipeline", "tekton", "tekton-pipelines"),
+        ("progressiveDelivery", "argo-rollouts", "argo-rollouts"),
+        ("secretManagement", "vault", "vault"),
+        ("secretSync", "external-secrets", "external-secrets"),
+    )
 }
-"""Components that the original does not let people choose (section 2.4), as in its `thirdPartComponents.yaml`."""
+"""Components that a cluster gets where it needs one and nobody chose any, as in the original (sections 2.9 and 7.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +137,20 @@ def _of_cluster(_: str, __: str, body: ClusterBody, before: Spec) -> dict[str, A
     spec = dict(manifest_of(body))
     if "allowedProducts" not in spec and "allowedProducts" in before:
         spec["allowedProducts"] = before["allowedProducts"]
-    chosen = spec["componentsList"]
+    chosen, there = spec["componentsList"], before.get("componentsList") or {}
     needed = REQUIRED.get((body.usage, body.cluster_type, body.worker_type), frozenset())
-    spec["componentsList"] = {
-        **chosen,
-        **{key: dict(FILLED[key]) for key in FILLED if key in needed - set(chosen)},
-    }
+    missing = [key for key in FILLED if key in needed - set(chosen)]
+    spec["componentsList"] = {**chosen, **{key: there.get(key) or dict(FILLED[key]) for key in missing}}
     return spec
 
 
 def refusals(kind: Kind, name: str, body: Any) -> Iterator[Violation]:
-    """Yield what is wrong with a body besides what the manifest says: what has no place in a manifest."""
+    """Yield what is wrong with a body besides what the manifest says: what has no place in a manifest.
+
+    A kubeconfig is judged by `kubeconfigs`.
+    """
     if not isinstance(body, ClusterBody):
         return
-    if body.kubeconfig is not None and body.kubeconfig.get_secret_value():
-        message = "a kubeconfig is a credential, which this API does not take"
-        fix = f"let the tenant's administrators put it into the secret store at cluster/{names.cluster_admin_path(name)}"
-        yield Violation("", 0, kind.kind, name, "spec.kubeconfig", "C7", message, fix)
     wrong = vcluster_port(body)
     if wrong:
         yield Violation("", 0, kind.kind, name, "spec.vcluster.httpsNodePort", "C1", wrong, "leave it out")

@@ -49,7 +49,7 @@ class Audit:
             plan: Plan, commit: str, failure: Failure | None, skipped: tuple[Violation, ...]
         ) -> None:
             seconds = self._clock() - began
-            cause = self._cause(caller, project, request, commit)
+            cause = self.cause(caller, project, request, commit)
             rules = ", ".join(sorted({one.rule for one in skipped}))
             for action in plan:
                 found = effect_of(
@@ -72,7 +72,7 @@ class Audit:
                 at=self._now(),
                 tenant=self._tenant,
                 service=SERVICE,
-                cause=self._cause(caller, project, request, ""),
+                cause=self.cause(caller, project, request, ""),
                 scope=wish.scope,
                 entity=wish.entity,
                 system=SYSTEM,
@@ -85,7 +85,8 @@ class Audit:
             )
         )
 
-    def _cause(self, caller: Caller, project: str, request: str, commit: str) -> Cause:
+    def cause(self, caller: Caller, project: str, request: str, commit: str) -> Cause:
+        """Return what everything that comes of a request is ascribed to."""
         return Cause(
             delivery=f"api-{request}", repository=project, commit=commit, actor=caller.person.username,
             received_at=self._now(),

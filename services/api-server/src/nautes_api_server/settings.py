@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from nautes_runtime.settings import ServiceSettings
+from nautes_runtime.settings import ServiceSettings, VaultSettings
 
 
 class ApiSettings(BaseModel):
@@ -28,4 +28,6 @@ class ApiServerSettings(ServiceSettings):
     """Settings of one API server process."""
 
     gitlab: CodeHostSettings
+    vault: VaultSettings
+    """Where kubeconfigs that people send are wrapped; nothing is read there."""
     api: ApiSettings = ApiSettings()

@@ -8,15 +8,18 @@ the head that was judged. The index is in every commit, and every change through
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from weakref import WeakValueDictionary
+
+from pydantic import SecretStr
 
 from nautes_api_server import wishes
 from nautes_api_server.callers import Caller, Callers, config_path
 from nautes_api_server.declarations import Declarations
 from nautes_api_server.judging import Finding, Surroundings, judge_change
-from nautes_api_server.kinds import Addresses, refusals
+from nautes_api_server.kinds import refusals
+from nautes_api_server.kubeconfigs import Kubeconfigs
 from nautes_api_server.problems import Problem, not_found, refused
 from nautes_api_server.recording import Audit
 from nautes_api_server.wishes import Draft, Wish
@@ -58,6 +61,8 @@ class Written:
     """The newest commit when it was granted: the one that was made for it, if one was."""
     commit: str = ""
     """The commit that was made; empty if nothing had to change, or if it was a dry run."""
+    handed_over: bool = False
+    """Whether a kubeconfig that came with it was handed to the secret broker."""
 
 
 class Writer:
@@ -70,16 +75,16 @@ class Writer:
         host: PersonalHost,
         callers: Callers,
         declarations: Declarations,
-        addresses: Addresses,
         audit: Audit,
+        kubeconfigs: Kubeconfigs,
         lock: Lock,
     ) -> None:
         self._tenant = tenant
         self._host = host
         self._callers = callers
         self._declarations = declarations
-        self._addresses = addresses
         self._audit = audit
+        self._kubeconfigs = kubeconfigs
         self._lock = lock
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._trees: dict[str, tuple[str, Tree]] = {}
@@ -106,19 +111,34 @@ class Writer:
         if wish.dry_run:
             head, draft, finding = await self._drafted(caller, wish)
             return Written(draft, finding, head.commit)
+        token: SecretStr | None = None
         async with self._turn(wish.scope):
             for _ in range(ATTEMPTS):
                 head, draft, finding = await self._drafted(caller, wish)
+                token = token or await self._kubeconfigs.wrapped(wish)
                 if not len(draft.plan):
-                    return Written(draft, finding, head.commit)
+                    return await self._with(
+                        token, caller, wish, request, Written(draft, finding, head.commit)
+                    )
                 try:
-                    return await self._commit(caller, wish, request, head, draft, finding)
+                    written = await self._commit(caller, wish, request, head, draft, finding)
+                    return await self._with(token, caller, wish, request, written)
                 except Retry as retry:
                     if retry.code != CONFLICT:
                         raise
                     self._trees.pop(wish.scope, None)
         next_step = "send the same request again"
         raise Problem(409, "CONFLICT", "others change the same repository all the time", next_step=next_step)
+
+    async def _with(
+        self, token: SecretStr | None, caller: Caller, wish: Wish, request: str, written: Written
+    ) -> Written:
+        """Hand over the kubeconfig of a cluster that is declared now, if there is one."""
+        if token is None:
+            return written
+        cause = self._audit.cause(caller, self._path(wish), request, written.head)
+        await self._kubeconfigs.hand_over(wish, token, cause)
+        return replace(written, handed_over=True)
 
     async def _may_not_skip(self, caller: Caller, wish: Wish) -> Problem:
         if not await self._callers.may_see(caller, wish.scope):
@@ -128,9 +148,10 @@ class Writer:
 
     async def _drafted(self, caller: Caller, wish: Wish) -> tuple[Head, Draft, Finding]:
         head = await self._head(caller, wish)
-        if wrong := tuple(refusals(wish.kind, wish.name, wish.body)):
+        unfit, known = self._kubeconfigs.judged(wish)
+        if wrong := (*unfit, *refusals(wish.kind, wish.name, wish.body)):
             raise refused(wrong)
-        draft = wishes.draft(wish, self._path(wish), head.files, self._addresses)
+        draft = wishes.draft(wish, self._path(wish), head.files, self._declarations.addresses)
         finding = Finding()
         if len(draft.plan):
             around = Surroundings(
@@ -142,7 +163,7 @@ class Writer:
             )  # fmt: skip
             if finding.violations:
                 raise refused(finding.violations)
-        return head, draft, finding
+        return head, draft, replace(finding, warnings=(*finding.warnings, *known))
 
     async def _head(self, caller: Caller, wish: Wish) -> Head:
         """Return the head of the repository, read with the caller's own token; a problem if it is hidden."""

@@ -35,7 +35,8 @@ def check_server(cluster: str, declared: str, uploaded: str) -> None:
 def missing_kubeconfig(cluster: str) -> Blocked:
     """Return the failure while no kubeconfig was uploaded."""
     return Blocked(
-        f"no kubeconfig was uploaded; store one in field 'kubeconfig' of cluster/kubernetes/{cluster}/default/admin",
+        "no kubeconfig was uploaded; send one with the cluster (nautes apply -f),"
+        f" or store it in field 'kubeconfig' of cluster/kubernetes/{cluster}/default/admin",
         by=f"kubeconfig/{cluster}",
         what=f"Cluster/{cluster}",
         code="no-kubeconfig",

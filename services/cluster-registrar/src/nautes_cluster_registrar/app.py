@@ -56,18 +56,22 @@ async def build(settings: RegistrarSettings, context: ServiceContext) -> None:
     worker = ScopeWorker(context, SERVICE, scopes.assign)
     worker.resync(settings.resync, scopes.all)
 
-    async def requested(fact: Fact) -> None:
-        await scopes.requested(fact)
+    async def wake(fact: Fact) -> None:
         await worker.request(fact.scope, f"{fact.kind} {fact.name} was {fact.verb}", fact.cause)
 
-    context.subscribe(
-        "FACTS",
-        f"{SERVICE}-cluster-requested",
-        context.subjects.fact("cluster", "requested"),
-        requested,
-        model=Fact,
-        max_ack_pending=PENDING,
-    )
+    async def requested(fact: Fact) -> None:
+        await scopes.requested(fact)
+        await wake(fact)
+
+    for kind, verb, handler in (("cluster", "requested", requested), ("kubeconfig", "stored", wake)):
+        context.subscribe(
+            "FACTS",
+            f"{SERVICE}-{kind}-{verb}",
+            context.subjects.fact(kind, verb),
+            handler,
+            model=Fact,
+            max_ack_pending=PENDING,
+        )
 
 
 def _objects(client: KubernetesClient, cluster: str) -> Target:

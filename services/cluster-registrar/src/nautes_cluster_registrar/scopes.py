@@ -15,7 +15,7 @@ from nautes_domain import names
 from nautes_domain.catalog import TenantCatalog
 from nautes_domain.effects import Cause
 from nautes_domain.events import Fact, Work
-from nautes_domain.failures import Blocked
+from nautes_domain.failures import Blocked, Rejected
 from nautes_domain.plan import Budget, State, merged
 from nautes_domain.reconcile import Report, Target
 from nautes_domain.snapshot import TENANT_KEY, Snapshot, tenant_catalog
@@ -134,8 +134,11 @@ class Scopes(Generic[Client]):
         await self._desk.index.update(cluster_key(cluster), told, revision)
 
     async def _removed(self, cluster: str, snapshot: Snapshot, tenant: TenantCatalog) -> Assignment:
-        """Return the removal of everything of ours; where the kubeconfig is gone, what is on the cluster stays."""
-        client = await self._connections.find(cluster)
+        """Return the removal of everything of ours; where the kubeconfig is gone or of no use, what is on the cluster stays."""
+        try:
+            client = await self._connections.find(cluster)
+        except Rejected:  # nobody mends the kubeconfig of a cluster that was given up
+            client = None
         tools = self._tools
         targets: list[Target] = [tools.registrations(None, _no_token)]
         if client is not None:

@@ -19,6 +19,7 @@ from nautes_secret_broker.offers import Offers
 from nautes_secret_broker.rotation import Ages
 from nautes_secret_broker.scopes import Records, Scopes, Systems
 from nautes_secret_broker.settings import BrokerSettings
+from nautes_secret_broker.uploads import Uploads
 
 __all__ = ["SERVICE", "build"]
 
@@ -39,6 +40,8 @@ async def build(settings: BrokerSettings, context: ServiceContext) -> None:
     worker.resync(settings.resync, scopes.all)
     offers = Offers(systems.store, context.bus, context.locks.hold, now=context.now, clock=perf_counter)
 
+    uploads = Uploads(systems.store, context.bus, context.locks.hold, now=context.now, clock=perf_counter)
+
     async def provisioned(fact: Fact) -> None:
         scope = await scopes.provisioned(fact)
         await worker.request(scope, f"{fact.kind} {fact.name} was {fact.verb}", fact.cause)
@@ -56,6 +59,7 @@ async def build(settings: BrokerSettings, context: ServiceContext) -> None:
     _listen(context, "coderepo", "provisioned", provisioned)
     _listen(context, "cluster", "offered", offered)
     _listen(context, "cluster", "deregistered", deregistered)
+    _listen(context, "kubeconfig", "offered", uploads.take)
 
 
 def _listen(

@@ -17,6 +17,14 @@ class Offer(Event):
     wrapped: str
 
 
+class Upload(Event):
+    """Data of `kubeconfig.offered`: a person's kubeconfig, in field `kubeconfig` behind a single-use wrapping token."""
+
+    cluster: str
+    wrapped: str
+    offered_at: datetime
+
+
 class Provisioned(Event):
     """Data of `coderepo.provisioned`."""
 
@@ -46,6 +54,11 @@ def issued(scope: str, place: tuple[str, str], version: int, project_id: int, ca
     if project_id:
         data["project_id"] = project_id
     return Fact(kind="secret", verb="issued", scope=scope, name=path, by=SERVICE, cause=cause, data=data)
+
+
+def stored(scope: str, cluster: str, cause: Cause) -> Fact:
+    """Return the fact that the kubeconfig of a cluster lies where the registrar looks for it."""
+    return Fact(kind="kubeconfig", verb="stored", scope=scope, name=cluster, by=SERVICE, cause=cause)
 
 
 def requested(scope: str, cluster: str, version: int, cause: Cause) -> Fact:

@@ -11,7 +11,7 @@ from nautes_domain.effects import Cause, effect_of
 from nautes_domain.events import Fact
 from nautes_domain.failures import Rejected
 from nautes_domain.plan import Budget
-from nautes_domain.reconcile import Outcome, Report, reconcile
+from nautes_domain.reconcile import Outcome, Recorder, Report, reconcile
 from nautes_runtime.bus import Bus
 from nautes_secret_broker import facts
 from nautes_secret_broker.accounts import (
@@ -67,24 +67,12 @@ class Offers:
                 opened.update(_complete(await self._store.unwrap(offer.wrapped)))
             return opened
 
-        async def record(outcome: Outcome) -> None:
-            await self._bus.effect(
-                effect_of(
-                    outcome,
-                    tenant=self._bus.tenant,
-                    service=SERVICE,
-                    scope=scope,
-                    cause=cause,
-                    at=self._now(),
-                )
-            )
-
         return await reconcile(
             scope,
             account_state(offer.cluster, offer.version),
             (OfferedAccounts(self._store, offer.cluster, offer.version, values),),
             budget=Budget(),
-            record=record,
+            record=recorder(self._bus, scope, cause, self._now),
             clock=self._clock,
         )
 
@@ -94,6 +82,17 @@ class Offers:
             secret = await self._store.read(MOUNT, path)
             if secret is not None:
                 await self._bus.state(facts.issued(scope, (MOUNT, path), secret.version, 0, cause))
+
+
+def recorder(bus: Bus, scope: str, cause: Cause, now: Callable[[], datetime]) -> Recorder:
+    """Return what records each action of one scope."""
+
+    async def record(outcome: Outcome) -> None:
+        await bus.effect(
+            effect_of(outcome, tenant=bus.tenant, service=SERVICE, scope=scope, cause=cause, at=now())
+        )
+
+    return record
 
 
 def _complete(values: Mapping[str, str]) -> Mapping[str, str]:

@@ -171,7 +171,7 @@ class Scopes:
         if not declared_worker(tenant, cluster):
             if record is not None and not record.removed:
                 raise Blocked("the cluster is being deregistered", by=f"cluster/{cluster}", what=scope)
-            removed = accounts.RemovedAccounts(store, cluster)
+            removed = accounts.RemovedAccounts(store, cluster, snapshot.cause.received_at)
             targets: Sequence[Target] = (self._systems.access, removed)
             return Assignment(
                 {}, targets, budget=cluster_budget(snapshot, tenant), commit=snapshot.commit, gone=True

@@ -10,6 +10,7 @@ from nautes_adapters.kubernetes.bootstrap import (
 )
 from nautes_adapters.kubernetes.client import AccountToken, Change, KubernetesClient, account_user
 from nautes_adapters.kubernetes.errors import AlreadyExists
+from nautes_adapters.kubernetes.kubeconfig import closed_kubeconfig
 from nautes_adapters.kubernetes.marks import owned, owner, selector
 from nautes_adapters.kubernetes.spaces import SPACE_KINDS, ProductSpaces
 from nautes_adapters.kubernetes.target import KubernetesTarget, ObjectsTarget, cluster_system
@@ -30,6 +31,7 @@ __all__ = [
     "ProductSpaces",
     "account_user",
     "bootstrap_state",
+    "closed_kubeconfig",
     "cluster_system",
     "owned",
     "owner",

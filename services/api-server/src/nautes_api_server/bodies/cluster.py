@@ -16,7 +16,7 @@ class ComponentBody(Body):
 
 
 class ComponentsListBody(Body):
-    """The components of a cluster. What is empty is not chosen."""
+    """The components of a cluster. What is empty is not chosen: where the cluster needs it, it stays or is filled in."""
 
     @model_validator(mode="before")
     @classmethod
@@ -31,10 +31,8 @@ class ComponentsListBody(Body):
     pipeline: ComponentBody | None = None
     progressive_delivery: ComponentBody | None = None
     secret_management: ComponentBody | None = None
-    """Filled by the server if it is not given."""
     secret_sync: ComponentBody | None = None
     oauth_proxy: ComponentBody | None = None
-    """Filled by the server where the cluster needs it and it is not given."""
 
 
 class ClusterResourceBody(Body):
@@ -85,7 +83,8 @@ class ClusterBody(Body):
     primary_domain: str = ""
     vcluster: VclusterBody | None = Field(default=None, exclude=True)
     kubeconfig: SecretStr | None = Field(default=None, exclude=True)
-    """A credential, which is refused here (rule C7): the secret store is where it belongs. No answer or record holds it."""
+    """Text or base64 of one: it is held to a closed model (rule C7) and moved to the secret store. No answer, commit
+    or record holds it."""
     components_list: ComponentsListBody
     reserved_namespaces_allowed_products: dict[str, list[str]] = Field(default_factory=dict)
     product_allowed_cluster_resources: dict[str, list[ClusterResourceBody]] = Field(default_factory=dict)

@@ -50,7 +50,8 @@ def _words(wish: Wish, written: Written) -> str:
     if wish.removes and not len(written.draft.plan):
         return f"{wish.entity}{wish.where} is not there"
     verb = "removed" if wish.removes else "saved"
-    return f"{wish.entity}{wish.where} {'would be' if wish.dry_run else 'is'} {verb}"
+    more = "; its kubeconfig was handed to the secret broker" if written.handed_over else ""
+    return f"{wish.entity}{wish.where} {'would be' if wish.dry_run else 'is'} {verb}{more}"
 
 
 def _save(routes: APIRouter, parts: Parts, kind: Kind) -> None:
