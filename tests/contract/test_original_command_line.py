@@ -49,12 +49,25 @@ PROTOCOL = {
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 def test_what_it_sends_is_taken(kind):
     body = kind.body.model_validate(PROTOCOL[kind.kind])
-    assert list(refusals(kind, "x", body)) == []
+    assert list(refusals(kind, "orchard", "x", body)) == []
     spec = kind.spec("orchard", "x", body, {})
     assert spec.get("product", "orchard") == "orchard"
     assert "sshUrlToRepo" not in str(spec)
     declared = {"apiVersion": API_VERSION, "kind": kind.kind, "metadata": {"name": "x"}, "spec": spec}
     assert manifests.KINDS[kind.kind].model_validate(declared).name == "x"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_what_it_repeats_may_not_contradict_the_path(kind):
+    """The original took what the body said of the name, and the path's word for the product."""
+    body = kind.body.model_validate(PROTOCOL[kind.kind])
+    found = {(one.rule, one.field) for one in refusals(kind, "vineyard", "y", body)}
+    name = ("P1" if kind.kind == "Product" else "T2", "spec.name")
+    owner = {
+        "Cluster": set(), "Product": set(), "Project": {("J1", "spec.product")},
+        "CodeRepoBinding": {("T4", "spec.productName")},
+    }  # fmt: skip
+    assert found == {name} | owner.get(kind.kind, {("T4", "spec.product")})
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)

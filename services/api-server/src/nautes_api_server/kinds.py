@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from pydantic.alias_generators import to_camel
+
 from nautes_api_server.bodies.base import Body, View, filled, manifest_of
 from nautes_api_server.bodies.cluster import ClusterBody, ClusterView
 from nautes_api_server.bodies.product import (
@@ -144,11 +146,25 @@ def _of_cluster(_: str, __: str, body: ClusterBody, before: Spec) -> dict[str, A
     return spec
 
 
-def refusals(kind: Kind, name: str, body: Any) -> Iterator[Violation]:
+_OWNER: Final[Mapping[str, str]] = {"Project": "J1"}
+_OF_NAME: Final[Mapping[str, str]] = {"Product": "P1"}
+"""Rules for what contradicts the path, where they are not T4 (the owner) and T2 (the name)."""
+
+
+def refusals(kind: Kind, product: str, name: str, body: Any) -> Iterator[Violation]:
     """Yield what is wrong with a body besides what the manifest says: what has no place in a manifest.
 
     A kubeconfig is judged by `kubeconfigs`.
     """
+    if isinstance(body, Body):
+        for key, said, rule in (
+            ("name", name, _OF_NAME.get(kind.kind, "T2")),
+            ("product", product, _OWNER.get(kind.kind, "T4")),
+            ("product_name", product, "T4"),
+        ):
+            if body.repeated.get(key, said) != said:
+                message, fix = f"contradicts the path, which says {said}", f"write {said}, or leave it out"
+                yield Violation("", 0, kind.kind, name, f"spec.{to_camel(key)}", rule, message, fix)
     if not isinstance(body, ClusterBody):
         return
     wrong = vcluster_port(body)

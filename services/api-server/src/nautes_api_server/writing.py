@@ -149,7 +149,7 @@ class Writer:
     async def _drafted(self, caller: Caller, wish: Wish) -> tuple[Head, Draft, Finding]:
         head = await self._head(caller, wish)
         unfit, known = self._kubeconfigs.judged(wish)
-        if wrong := (*unfit, *refusals(wish.kind, wish.name, wish.body)):
+        if wrong := (*unfit, *refusals(wish.kind, wish.product, wish.name, wish.body)):
             raise refused(wrong)
         draft = wishes.draft(wish, self._path(wish), head.files, self._declarations.addresses)
         finding = Finding()

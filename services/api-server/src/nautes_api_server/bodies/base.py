@@ -1,8 +1,18 @@
 """How bodies read and write JSON: unknown fields refused, null means not given, nothing is converted silently."""
 
-from typing import Annotated, Any, ClassVar, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    Strict,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 Flag = Annotated[bool, Strict()]
@@ -24,12 +34,22 @@ class Body(BaseModel):
     REPEATED: ClassVar[frozenset[str]] = frozenset()
     """Keys that the original's command line sends along (`cmd/types/types.go`): the path or the server says them."""
 
-    @model_validator(mode="before")
+    _repeated: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def repeated(self) -> Mapping[str, Any]:
+        """What was given of `REPEATED`, empty texts left out: nothing of it counts, and it may not contradict the path."""
+        return self._repeated
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _null_is_not_given(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: one for key, one in value.items() if one is not None and key not in cls.REPEATED}
-        return value
+    def _null_is_not_given(cls, value: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, dict):
+            return read(value)
+        given = {key: one for key, one in value.items() if one is not None}
+        body = read({key: one for key, one in given.items() if key not in cls.REPEATED})
+        body._repeated = {key: one for key, one in given.items() if key in cls.REPEATED and one != ""}
+        return body
 
 
 class View(BaseModel):
