@@ -46,6 +46,11 @@ def matches_revision(pattern: str, name: str) -> bool:
     return explain_revision(pattern, name).matches
 
 
+def whole(expression: str, text: str) -> bool:
+    """Say whether a regular expression means the whole text. Raises ValueError, in words, for what is none."""
+    return _fits(_checked(expression, expression), text)
+
+
 def means_files(path: str) -> bool:
     """Say whether the path of a pipeline is a pattern, and so may mean several files."""
     return "*" in path or "?" in path

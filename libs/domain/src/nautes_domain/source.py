@@ -6,13 +6,15 @@ people who wrote them meant. Custom tags, merge keys and duplicate keys are refu
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
 
 from nautes_domain.failures import Rejected, Violation
+
+_Read = TypeVar("_Read")
 
 Path = tuple[str | int, ...]
 """Where a value stands in its document: keys and list indices."""
@@ -63,10 +65,19 @@ def parse(text: bytes, file: str) -> tuple[Document, ...]:
 
     Raises Rejected (code `yaml`) with one violation: what follows a broken place cannot be judged.
     """
+    return tuple(_parsed(text, file, _documents))
+
+
+def parse_any(text: bytes, file: str) -> tuple[Any, ...]:
+    """Return the values of the documents of a YAML file, whatever they are; otherwise as `parse`."""
+    return tuple(builder.root for builder in _parsed(text, file, lambda decoded, _: _roots(decoded)))
+
+
+def _parsed(text: bytes, file: str, read: Callable[[str, str], Iterator[_Read]]) -> list[_Read]:
     if len(text) > MAX_BYTES:
         raise _rejected(file, 1, f"the file has {len(text)} bytes; {MAX_BYTES} are allowed", "split the file")
     try:
-        return tuple(_documents(text.decode("utf-8-sig"), file))
+        return list(read(text.decode("utf-8-sig"), file))
     except _Refused as refused:
         raise _rejected(file, refused.line, refused.message, refused.fix) from None
     except UnicodeDecodeError as error:
@@ -239,6 +250,14 @@ def _scalar(event: Any, line: int) -> Any:
 
 
 def _documents(text: str, file: str) -> Iterator[Document]:
+    for builder in _roots(text):
+        if not isinstance(builder.root, dict):
+            raise _Refused("the document is not a mapping", builder.lines[()])
+        yield Document(file, builder.root, builder.lines)
+
+
+def _roots(text: str) -> Iterator[_Builder]:
+    """Yield each document that is not empty."""
     builder = _Builder()
     count = 0
     for event in yaml.parse(text, Loader=_LOADER):
@@ -248,10 +267,7 @@ def _documents(text: str, file: str) -> Iterator[Document]:
             if count > MAX_DOCUMENTS:
                 raise _Refused(f"more than {MAX_DOCUMENTS} documents", _line(event))
         elif isinstance(event, yaml.DocumentEndEvent):
-            if builder.root is None:
-                continue
-            if not isinstance(builder.root, dict):
-                raise _Refused("the document is not a mapping", builder.lines[()])
-            yield Document(file, builder.root, builder.lines)
+            if builder.root is not None:
+                yield builder
         elif isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
             builder.take(event)
