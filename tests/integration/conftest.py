@@ -1,10 +1,13 @@
 """Servers that more than one suite talks to: each module has one of its own."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import gitlab
 import pytest
 
+from support.followed_runs import Place, run_place, run_servers
 from support.forge import Forge, HookReceiver, start_forge
 from support.nats import Nats, start_nats
 from support.runtime import connected
@@ -44,3 +47,19 @@ async def emptied(server: Nats) -> AsyncIterator[None]:
     async with connected(server.url) as (_, js):
         for info in await js.streams_info():
             await js.delete_stream(info.config.name)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A bus, a code host and a cluster."""
+    with run_servers(tmp_path_factory.mktemp("runs")) as found:
+        yield found
+
+
+@pytest.fixture
+async def place(servers: SimpleNamespace, tmp_path: Path) -> AsyncIterator[Place]:
+    """A product with a runtime on the cluster; its runs go with the test."""
+    async with run_place(servers, tmp_path) as found:
+        yield found
+        for run in await found.admin.list("PipelineRun", "apple-ci"):
+            await found.admin.delete("PipelineRun", run["metadata"]["name"], "apple-ci")

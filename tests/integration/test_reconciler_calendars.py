@@ -18,7 +18,6 @@ from nautes_reconciler.runs import Starter
 from nautes_reconciler.started import StartedRuns
 from nautes_runtime import logs, reading
 from nautes_runtime.records import Bucket
-from support.followed_runs import run_place, run_servers
 from support.service_processes import TENANT
 
 SOURCES = """\
@@ -35,20 +34,13 @@ LISBON = "schedule: '30 1 * * *', timezone: Europe/Lisbon"
 FILE = b"apiVersion: tekton.dev/v1\nkind: PipelineRun\nspec: {pipelineRef: {name: x}}\n"
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    with run_servers(tmp_path_factory.mktemp("calendars")) as found:
-        yield found
-
-
 @pytest.fixture
-async def place(servers, tmp_path):
-    async with run_place(servers, tmp_path) as found:
-        yield found
-        index = Bucket(found.desk.js, "index", CalendarMark)
-        await index.delete("calendar_orchard.apple-ci.night")
-        for number in range(4):
-            await found.desk.js.purge_stream(f"DELIVERIES_{number}")
+async def place(place):
+    yield place
+    index = Bucket(place.desk.js, "index", CalendarMark)
+    await index.delete("calendar_orchard.apple-ci.night")
+    for number in range(4):
+        await place.desk.js.purge_stream(f"DELIVERIES_{number}")
 
 
 class Clock:

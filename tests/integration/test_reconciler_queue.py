@@ -4,8 +4,6 @@ import asyncio
 import random
 from time import perf_counter
 
-import pytest
-
 from nautes_adapters.memory import MemoryDeployer
 from nautes_adapters.tekton import TektonEngine
 from nautes_domain.effects import Result
@@ -16,25 +14,11 @@ from nautes_reconciler.runs import Starter
 from nautes_reconciler.started import StartedRuns
 from nautes_runtime.records import Bucket
 from support import tekton
-from support.followed_runs import push, run_place, run_servers
+from support.followed_runs import push
 from support.service_processes import eventually
 from support.tekton_player import playing
 
 LIMIT_1, LIMIT_2 = "concurrency: {limit: 1}", "concurrency: {limit: 2}"
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    with run_servers(tmp_path_factory.mktemp("queue")) as found:
-        yield found
-
-
-@pytest.fixture
-async def place(servers, tmp_path):
-    async with run_place(servers, tmp_path) as found:
-        yield found
-        for run in await found.admin.list("PipelineRun", "apple-ci"):
-            await found.admin.delete("PipelineRun", run["metadata"]["name"], "apple-ci")
 
 
 async def asked(place, request):

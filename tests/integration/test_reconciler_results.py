@@ -16,20 +16,8 @@ from nautes_runtime.records import open_bucket
 from support import tekton
 from support.controlplane_real import settle
 from support.examples import orchard
-from support.followed_runs import CLUSTER, FILE, LOCK, SPACE, now, push, run_place, run_servers
+from support.followed_runs import CLUSTER, FILE, LOCK, SPACE, now, push
 from support.service_processes import eventually
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    with run_servers(tmp_path_factory.mktemp("results")) as found:
-        yield found
-
-
-@pytest.fixture
-async def place(servers, tmp_path):
-    async with run_place(servers, tmp_path) as found:
-        yield found
 
 
 async def test_a_run_is_told_from_its_creation_to_its_end_with_records(place):

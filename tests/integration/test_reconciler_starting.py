@@ -13,7 +13,7 @@ from nautes_reconciler.records import Declarations
 from nautes_reconciler.runs import MOST_FILES, Starter
 from nautes_reconciler.started import StartedRuns
 from nautes_runtime.records import Bucket
-from support.followed_runs import push, run_place, run_servers
+from support.followed_runs import push
 
 FILE = b"""\
 apiVersion: tekton.dev/v1
@@ -36,20 +36,6 @@ pipelines:
 """
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    with run_servers(tmp_path_factory.mktemp("starting")) as found:
-        yield found
-
-
-@pytest.fixture
-async def place(servers, tmp_path):
-    async with run_place(servers, tmp_path) as found:
-        yield found
-        for run in await found.admin.list("PipelineRun", "apple-ci"):
-            await found.admin.delete("PipelineRun", run["metadata"]["name"], "apple-ci")
-
-
 @pytest.fixture
 def starter(place):
     js = place.desk.js
@@ -65,7 +51,8 @@ def starter(place):
 async def pushed(place, path, files):
     """Declare a pipeline with a path, push files, and return the delivery with the run that it asks for."""
     await place.declare_instead(EVENTS.replace("PATH", path))
-    commit = await place.world.commit(place.project, "main", dict.fromkeys(files, FILE))
+    texts = files if isinstance(files, dict) else dict.fromkeys(files, FILE)
+    commit = await place.world.commit(place.project, "main", texts)
     delivery = push(place.project.id, commit)
     (run,) = match(delivery, place.catalog, "apple-api-src", Facts()).runs
     return run, delivery
@@ -95,6 +82,60 @@ async def test_a_path_that_names_one_file_is_run_under_the_name_of_its_event(pla
     run, delivery = await pushed(place, "ci/a.yaml", ["ci/a.yaml"])
     (done,) = await starter.start_all([run], delivery)
     assert (done.failure, done.considered.run) == (None, run.request.name)
+
+
+BASE = {
+    "ci/base/kustomization.yaml": b"resources: [run.yaml]\n",
+    "ci/base/run.yaml": FILE.replace(b"spec:", b"metadata: {name: build, labels: {team: web}}\nspec:"),
+}
+OVERLAY = b"""\
+resources: [../../base]
+nameSuffix: -main
+labels: [{pairs: {tier: nightly, nautes.io/runtime: other}}]
+patches:
+  - target: {kind: PipelineRun}
+    patch: |-
+      - {op: replace, path: /spec/params/0/name, value: place}
+      - {op: add, path: /spec/taskRunTemplate, value: {serviceAccountName: admin}}
+"""
+
+
+async def test_a_folder_is_built_at_its_commit_and_what_is_ours_stays_forced(place, starter):
+    files = {**BASE, "ci/overlays/main/kustomization.yaml": OVERLAY}
+    run, delivery = await pushed(place, "ci/overlays/main/", files)
+    (done,) = await starter.start_all([run], delivery)
+    assert done.failure is None
+    (created,) = await place.admin.list("PipelineRun", "apple-ci")
+    assert created["metadata"]["name"] == run.request.name
+    labels = created["metadata"]["labels"]
+    assert (labels["team"], labels["tier"], labels["nautes.io/runtime"]) == ("web", "nightly", "apple-ci")
+    given = params(created)
+    assert (given["place"], given["where"]) == ("ci/overlays/main/", "apple-ci")
+    assert created["spec"]["taskRunTemplate"] == {"serviceAccountName": "apple-builder"}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        (
+            b"resources: [../../base]\nhelmCharts: [{name: x}]\n",
+            "main/kustomization.yaml:2 'helmCharts' is not built",
+        ),
+        (b"resources: [https://git.example/x//y]\n", "nothing is fetched"),
+        (b"resources: [../../../../etc]\n", "is not in the repository"),
+        (b"resources: [../../base/run.yaml]\n", "there is no ../../base/run.yaml"),
+        (b"resources: []\n", "builds 0 runs"),
+    ],
+)
+async def test_a_folder_that_is_not_built_is_refused_beside_the_commit(place, starter, overlay, words):
+    files = {**BASE, "ci/overlays/main/kustomization.yaml": overlay}
+    run, delivery = await pushed(place, "ci/overlays/main/", files)
+    (done,) = await starter.start_all([run], delivery)
+    assert isinstance(done.failure, Rejected)
+    assert words in str(done.failure)
+    status = await place.world.host.status(place.project.id, delivery.after, "nautes/apple-ci")
+    assert status.state == "failed"
+    assert await place.admin.list("PipelineRun", "apple-ci") == []
 
 
 @pytest.mark.parametrize(

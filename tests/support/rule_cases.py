@@ -240,6 +240,7 @@ CASES = (
     Case("L1", "spec.isolation", {PPR: (("isolation: shared", "isolation: none"),)}, {PPR: (("isolation: shared", "isolation: exclusive"),)}),
     Case("L2", "spec.pipelines.0.name", {PPR: (("{name: build,", "{name: Build,"),)}),
     Case("L3", "spec.pipelines.1.path", {PPR: (("label: main, path: ci/build.yaml}", "path: ci/*.yaml}\n    - {name: more, path: ci/build.yaml}"),)}, {PPR: (("label: main, path: ci/build.yaml}", "path: ci/b*.yaml}\n    - {name: more, path: ci/more/build.yaml}"),)}),
+    Case("L3", "spec.pipelines.0.path", {PPR: (("path: ci/build.yaml", "path: ci/*/"),)}, {PPR: (("path: ci/build.yaml", "path: ci/over/"),)}),
     Case("L4", "spec.eventSources.0.gitlab.repoName", {PPR: (("repoName: apple-api-src", "repoName: none"),)}),
     Case("L5", "spec.pipelines.0.path", {"o/projects/apple-api/again.yaml": AGAIN}, {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE}),
     Case("L6", "spec.pipelines.1.name", {PPR: (("label: main, path: ci/build.yaml}", "path: ci/build.yaml}\n    - {name: build, path: ci/b.yaml}"),)}, {PPR: (("label: main, path: ci/build.yaml}", "path: ci/build.yaml}\n    - {name: other, path: ci/b.yaml}"),)}),

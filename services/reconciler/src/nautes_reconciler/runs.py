@@ -21,6 +21,7 @@ from nautes_domain.failures import Blocked, Failure, Rejected
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.snapshot import StartedRun
 from nautes_domain.triggers import Refresh, RunToStart, built_at, run_of_file
+from nautes_reconciler.pipeline_files import read_pipeline
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.started import StartedRuns
 from nautes_runtime.tracing import header, span
@@ -130,9 +131,9 @@ class Starter:
         return Done(considered, action, already=not asked, seconds=self._clock() - began)
 
     async def _read(self, run: RunToStart, delivery: Delivery) -> tuple[RunRequest, bytes]:
-        """Return the request with where its pipeline file was read, and the file."""
+        """Return the request with where its pipeline was read, and the pipeline."""
         placed, origin = await self._placed(run, delivery)
-        source = await self._code_host.read(origin.project_id, origin.path, origin.commit)
+        source = await read_pipeline(self._code_host, origin)
         return replace(placed.filled, origin=origin), source
 
     async def _placed(self, run: RunToStart, delivery: Delivery) -> tuple[RunToStart, Origin]:

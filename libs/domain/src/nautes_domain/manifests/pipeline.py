@@ -30,13 +30,13 @@ LabelValue = Annotated[
 
 
 class Pipeline(Part):
-    """One pipeline file in the pipeline repository, or every file that a pattern means."""
+    """One pipeline file in the pipeline repository, every file that a pattern means, or a folder to build."""
 
     name: Label
     label: LabelValue = "default"
     """Stands on its runs as label `branch`."""
     path: FilePattern
-    """`*` and `?` are any text within one folder: `ci/*.yaml`."""
+    """`*` and `?` are any text within one folder: `ci/*.yaml`. A slash at its end means a folder with a kustomization file."""
 
 
 class PipelineDestination(Part):

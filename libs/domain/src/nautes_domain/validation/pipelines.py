@@ -8,6 +8,7 @@ from typing import Any, Final
 from nautes_domain.catalog import Declared
 from nautes_domain.failures import Violation
 from nautes_domain.manifests import Hook, ProjectPipelineRuntime
+from nautes_domain.patterns import means_files
 from nautes_domain.source import Path
 from nautes_domain.validation.references import references
 from nautes_domain.validation.repositories import provider_hosts
@@ -74,6 +75,10 @@ def _once(runtime: Runtime) -> Iterator[Violation]:
             seen.add(value)
     files: list[str] = []
     for index, pipeline in enumerate(spec.pipelines):
+        if means_files(pipeline.path) and pipeline.path.endswith("/"):
+            message = f"{pipeline.path} is no one folder"
+            fix = "name each folder without * and ?, or files: `ci/*.yaml`"
+            yield runtime.violation(("spec", "pipelines", index, "path"), "L3", message, fix)
         twin = next((one for one in files if _overlap(one, pipeline.path)), None)
         if twin is not None:
             message = f"{pipeline.path} stands here twice: {twin} means it too"
