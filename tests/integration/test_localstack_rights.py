@@ -14,6 +14,7 @@ from nautes_localstack.rights import OPERATOR, nats_users
 from nautes_runtime import reading
 from nautes_runtime.bus import Bus
 from nautes_runtime.locks import ScopeLocks
+from nautes_runtime.messaging import inbox
 from nautes_runtime.records import Bucket, open_bucket
 from nautes_runtime.streams import ensure_consumer, provision
 from support.nats import start_nats
@@ -35,7 +36,9 @@ async def connected(server, user):
     async def refuse(error):
         refused.append(str(error))
 
-    client = await nats.connect(server.url, user=user, password=user, error_cb=refuse)
+    client = await nats.connect(
+        server.url, user=user, password=user, inbox_prefix=inbox(user), error_cb=refuse
+    )
     client.refused = refused
     try:
         yield client

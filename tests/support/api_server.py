@@ -25,6 +25,7 @@ from nautes_domain.capabilities import Person
 from nautes_domain.effects import Cause, Considered, Decision, Effect, Result, Status
 from nautes_domain.events import Delivery, Fact
 from nautes_domain.failures import Retry
+from nautes_domain.run_logs import LogChunk, LogLine, LogRequest
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from support.examples import tree
 
@@ -54,6 +55,8 @@ class MemoryNews:
         self.facts: list[Fact] = []
         self.asked: list[Delivery] = []
         self.decided: list[Decision] = []
+        self.built = 0
+        """Id of the project that runs build."""
         self._version = 0
 
     def version(self) -> int:
@@ -84,7 +87,7 @@ class MemoryNews:
         """Tell of a run as the reconciler does."""
         data = {
             "runtime": "apple-ci", "pipeline": "build", "phase": phase, "commit": "0a1b" * 10,
-            "repository": "orchard/apple-api-src", "delivery": "d-1",
+            "repository": "orchard/apple-api-src", "delivery": "d-1", "project_id": self.built,
         }  # fmt: skip
         cause = Cause(delivery="d-1")
         told = Fact(kind="run", verb="told", scope=scope, name=name, by="reconciler", cause=cause, data=data)
@@ -156,12 +159,33 @@ class Wrapping(MemorySecretStore):
         return await super().wrap(values, ttl)
 
 
+class MemoryLogs:
+    """Implements `records.Logs`; tests write what is read."""
+
+    def __init__(self) -> None:
+        self.parts: list[LogChunk] = []
+        self.asked: list[LogRequest] = []
+        self.left = 0
+        self.away = False
+
+    async def read(self, request: LogRequest):
+        if self.away:
+            raise Retry("no service that reaches clusters answers", code="logs-unavailable")
+        self.asked.append(request)
+        try:
+            for part in self.parts:
+                yield part
+        finally:
+            self.left += 1
+
+
 class World:
     """One tenant with the example product orchard, and vineyard, which is a stranger's."""
 
     def __init__(self) -> None:
         self.host = MemoryPersonal()
         self.news = MemoryNews()
+        self.logs = MemoryLogs()
         self.locks: set[str] = set()
         self.away = self.news.away = self.host.away
         """Methods of the code host that fail, and `record`, `state`, `wrap`: those of bus and secret store."""
@@ -182,6 +206,7 @@ class World:
             self.news.known.append(
                 IndexedProject(project_id=project.id, group="orchard", name=repo, path=project.path)
             )
+        self.reset()
         self.parts = self._parts()
         self.app = application(self.parts)
 
@@ -202,7 +227,11 @@ class World:
             self.take_in(scope)
         for kept in (self.news.told, self.news.facts, self.news.asked, self.news.decided):
             kept.clear()
+        self.news.built = next((one.project_id for one in self.news.known), 0)
         self.news.run("apple-ci-1")
+        self.logs.parts = [LogChunk(lines=(LogLine(task="unit", step="one", text="compiling"),), ended=True)]
+        self.logs.asked.clear()
+        self.logs.left = 0
         self.host.calls.clear()
         self.away.clear()
         self.secrets._wrapped.clear()
@@ -223,7 +252,7 @@ class World:
             kubeconfigs=Kubeconfigs(closed_kubeconfig, self.secrets, self.news, now),
         )  # fmt: skip
         return Parts(
-            tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(self.news), news=self.news,
+            tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(self.news), news=self.news, logs=self.logs,
             declarations=declarations, writer=writer, request_id=lambda: f"r{next(self._ids)}", now=now, patience=0.0,
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from nats.js import JetStreamContext
 
 from nautes_runtime import logs
 from nautes_runtime.context import ServiceContext
+from nautes_runtime.messaging import inbox
 from nautes_runtime.service import Build, Service
 from nautes_runtime.settings import NatsSettings, ServiceSettings
 
@@ -30,7 +31,13 @@ def settings(bus: str | NatsSettings) -> ServiceSettings:
 async def connected(url: str, user: str | None = None) -> AsyncIterator[tuple[Client, JetStreamContext]]:
     """A client of our own; a user's password is its name."""
     client = await nats.connect(
-        url, user=user, password=user, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=_quiet
+        url,
+        user=user,
+        password=user,
+        inbox_prefix=inbox(user or ""),
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.1,
+        error_cb=_quiet,
     )
     try:
         yield client, client.jetstream(timeout=5)

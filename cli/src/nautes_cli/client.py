@@ -119,6 +119,27 @@ class Api:
         except httpx.HTTPError as error:
             raise ApiError(f"{self.url} does not answer: {error}") from None
 
+    def lines(self, path: str, **query: str) -> Iterator[Any]:
+        """Yield the objects of a stream of JSON lines, None for an empty line: nothing was said for a while.
+
+        Raises ApiError.
+        """
+        import httpx  # noqa: PLC0415
+
+        limits = httpx.Timeout(TIMEOUT, read=SILENCE)
+        headers = {"Accept": "application/x-ndjson, application/problem+json"}
+        try:
+            with self._connected().stream(
+                "GET", f"/api/v1{path}", params=query, headers=headers, timeout=limits
+            ) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise refused(answer.status_code, _json(answer))
+                for line in answer.iter_lines():
+                    yield json.loads(line) if line else None
+        except httpx.HTTPError as error:
+            raise ApiError(f"{self.url} does not answer: {error}") from None
+
     def close(self) -> None:
         """Close the connection."""
         if self._client is not None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nautes_cli import run_logs
 from nautes_cli.access import ProductOption, connected
 from nautes_cli.client import Api
 from nautes_cli.console import (
@@ -100,6 +101,9 @@ def retry(
 ) -> None:
     """Run the same pipeline for the same commit again."""
     _ask(api, f"{_runs(api, product)}/{run}/retry", None, output)
+
+
+app.command("logs", epilog=EXIT_CODES)(run_logs.logs)
 
 
 def _runs(api: Api, product: str) -> str:

@@ -253,6 +253,14 @@ class Subjects:
         """Return the subject of decision records; they live beside the effects."""
         return f"{self.root}.effect.reconciler.decision"
 
+    def logs(self) -> str:
+        """Return the subject on which a run's log is asked for. Nothing is stored there."""
+        return f"{self.root}.logs.read"
+
+    def log_part(self, stream: str) -> str:
+        """Return the subject on which the parts of a log that is being read are asked for, or a filter."""
+        return f"{self.root}.logs.part.{stream}"
+
     def dead(self, stream: str = ">") -> str:
         """Return the subject of dead letters of one stream, or the filter of all."""
         return f"{self.root}.dead.{stream}"

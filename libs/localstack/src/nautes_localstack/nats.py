@@ -16,11 +16,13 @@ MAX_PAYLOAD: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class NatsUser:
-    """One client of the bus and the subjects it may use; a subject list that is empty means none."""
+    """One client of the bus and the subjects it may use (`subject queue` for a queue group); an empty list means none."""
 
     name: str
     publish: Sequence[str] = (">",)
     subscribe: Sequence[str] = (">",)
+    replies: bool = False
+    """Whether it may answer what it is asked, wherever the answer is to go: once, within two minutes."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,13 @@ def render(
 
 
 def _user(user: NatsUser, password: str) -> dict[str, Any]:
-    return {
-        "user": user.name,
-        "password": password,
-        "permissions": {"publish": _subjects(user.publish), "subscribe": _subjects(user.subscribe)},
+    permissions: dict[str, Any] = {
+        "publish": _subjects(user.publish),
+        "subscribe": _subjects(user.subscribe),
     }
+    if user.replies:
+        permissions["allow_responses"] = {"max": 1, "expires": "2m"}
+    return {"user": user.name, "password": password, "permissions": permissions}
 
 
 def _subjects(subjects: Sequence[str]) -> dict[str, list[str]]:

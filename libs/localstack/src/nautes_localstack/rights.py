@@ -34,6 +34,8 @@ class BusRights:
     hears: Sequence[str] = ()
     keeps: Sequence[str] = ()
     reads: Sequence[str] = ()
+    answers: Sequence[str] = ()
+    """Subjects below `nautes.<tenant>.` that it is asked on, each with its queue group if it has one; it may reply."""
 
 
 _WORKER: Final = BusRights(
@@ -46,14 +48,16 @@ BUS: Final[Mapping[str, BusRights]] = {
     "webhook-gateway": BusRights(says=tuple(f"delivery.*.{kind}.*" for kind in HOOK_CALLS)),
     "reconciler": BusRights(
         says=(*_WORKER.says, "delivery.>"),  # catch-up: deliveries that the code host did not tell us of
+        answers=("logs.read logs", "logs.part.>"),
         hears=(*DELIVERIES, *_WORKER.hears),
         keeps=("desired", "index", "started", *_WORKER.keeps),
     ),
     "cluster-registrar": BusRights(_WORKER.says, _WORKER.hears, ("index", *_WORKER.keeps)),
     "secret-broker": _WORKER,
     "api-server": BusRights(
-        # What people ask for, and no hook call; kubeconfigs that they send, wrapped.
-        says=("work.>", "dead.>", "delivery.*.request.*", "fact.kubeconfig.offered"),
+        # What people ask for, and no hook call; kubeconfigs that they send, wrapped; logs of runs, from the
+        # service that reaches clusters.
+        says=("work.>", "dead.>", "delivery.*.request.*", "fact.kubeconfig.offered", "logs.read", "logs.part.>"),
         hears=("ADVISORIES",),
         keeps=("locks",),  # writers of one repository take turns
         reads=(*DELIVERIES, "FACTS", "EFFECTS", "DEAD"),
@@ -82,7 +86,9 @@ def _user(tenant: str, name: str, rights: BusRights) -> NatsUser:
         "$JS.FC.>",
         *(f"$KV.{bucket}.>" for bucket in rights.keeps),
     ]
-    return NatsUser(name, publish, ("_INBOX.>",))
+    # Answers go to an inbox of its own: what one service is told, a log of a run for one, no other can hear.
+    hears = (f"_INBOX.{name}.>", *(f"{root}.{subject}" for subject in rights.answers))
+    return NatsUser(name, publish, hears, replies=bool(rights.answers))
 
 
 _BUCKET_STREAMS: Final = tuple(f"KV_{bucket}" for bucket in ("desired", "status", "index", "locks"))

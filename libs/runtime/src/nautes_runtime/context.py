@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from faststream.nats import NatsBroker
+from nats.aio.client import Client
 from nats.js import JetStreamContext
 from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
@@ -89,6 +90,7 @@ class ServiceContext:
         service: str,
         settings: ServiceSettings,
         broker: NatsBroker,
+        client: Client,
         js: JetStreamContext,
         log: FilteringBoundLogger,
         health: Health,
@@ -98,6 +100,8 @@ class ServiceContext:
         self.service = service
         self.settings = settings
         self.broker = broker
+        self.client = client
+        """The broker's own connection, for what is asked and answered and never stored."""
         self.js = js
         self.log = log
         self.now: Callable[[], datetime] = utc_now

@@ -36,7 +36,7 @@ from nautes_runtime.streams import WRONG_LAST_SEQUENCE
 from nautes_runtime.tracing import Consuming
 from nautes_runtime.verdicts import ATTEMPTS, Ack, DeadLetter, Nak, Outcome, outcome, stack_digest, verdict
 
-__all__ = ["Ack", "DeadLetter", "FailuresToAcks", "Nak", "Settlement", "connect", "trust", "verdict"]
+__all__ = ["Ack", "DeadLetter", "FailuresToAcks", "Nak", "Settlement", "connect", "inbox", "trust", "verdict"]
 
 GRACEFUL: Final = 25.0
 """Seconds that handlers have to finish on shutdown; Kubernetes is told 40 (`terminationGracePeriodSeconds`)."""
@@ -55,6 +55,7 @@ def connect(settings: NatsSettings, *, name: str = "nautes", logger: Any = None)
         settings.url,
         name=name,
         security=_security(settings),
+        inbox_prefix=inbox(settings.user),
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         ping_interval=10,
@@ -63,6 +64,11 @@ def connect(settings: NatsSettings, *, name: str = "nautes", logger: Any = None)
         apply_types=False,
         logger=logger,
     )
+
+
+def inbox(user: str) -> str:
+    """Return where answers to a user go: nobody else may listen there."""
+    return f"_INBOX.{user}" if user else "_INBOX"
 
 
 def _security(settings: NatsSettings) -> NatsSecurity:

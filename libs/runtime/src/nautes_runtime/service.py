@@ -29,7 +29,7 @@ from nautes_runtime.context import Job, ServiceContext, Subscription
 from nautes_runtime.ending import cancelled
 from nautes_runtime.health import Health
 from nautes_runtime.intake import FETCH, Intake, Pull
-from nautes_runtime.messaging import GRACEFUL, FailuresToAcks, Settlement, connect
+from nautes_runtime.messaging import GRACEFUL, FailuresToAcks, Settlement, connect, inbox
 from nautes_runtime.metrics import Metrics
 from nautes_runtime.settings import ServiceSettings
 from nautes_runtime.verdicts import Nak, verdict
@@ -143,6 +143,7 @@ class Service:
             service=self._name,
             settings=self._settings,
             broker=self._broker,
+            client=client,
             js=js,
             log=self._log,
             health=self._health,
@@ -177,7 +178,7 @@ class Service:
         await context.broker.start()
         for one in declared:
             await self._again("consumer", partial(_ensure, js, one.intake.consumer))
-            await _listen(context.broker, one)
+            await _listen(context.broker, one, f"{inbox(self._settings.nats.user)}.".encode())
         consumers = [one.intake.consumer for one in declared]
         watchdog = self.watchdog = Watchdog(
             js,
@@ -254,7 +255,7 @@ async def _ensure(js: JetStreamContext, consumer: streams.Consumer) -> None:
     await streams.ensure(js, consumer)
 
 
-async def _listen(broker: NatsBroker, declared: Subscription) -> None:
+async def _listen(broker: NatsBroker, declared: Subscription, answers: bytes) -> None:
     """Start a FastStream subscriber and put our intake between it and the server."""
     consumer = declared.intake.consumer
     subscriber = broker.subscriber(
@@ -265,6 +266,7 @@ async def _listen(broker: NatsBroker, declared: Subscription) -> None:
         max_workers=declared.intake.concurrency,
         ack_policy=AckPolicy.MANUAL,
         no_reply=True,
+        inbox_prefix=answers,  # FastStream's default is not that of its own broker
     )
     subscriber(_receiver(declared), decoder=_decoder(declared.model))
     await subscriber.start()

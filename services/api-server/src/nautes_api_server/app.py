@@ -30,6 +30,7 @@ from nautes_runtime.bus import Bus
 from nautes_runtime.context import ServiceContext
 from nautes_runtime.mirror import Mirror
 from nautes_runtime.records import Bucket
+from nautes_runtime.run_logs import LogReader
 
 __all__ = ["SERVICE", "build"]
 
@@ -134,6 +135,7 @@ async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
         host=host,
         records=StoredRecords(context.js, context.bus, context.buckets.index(IndexedProject)),
         news=news,
+        logs=LogReader(context.client, context.subjects),
         declarations=declarations,
         writer=writer,
         request_id=lambda: uuid4().hex,

@@ -11,7 +11,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from nautes_api_server.callers import Caller, Callers
 from nautes_api_server.declarations import Declarations
 from nautes_api_server.problems import unauthenticated
-from nautes_api_server.records import News, Records
+from nautes_api_server.records import Logs, News, Records
 from nautes_api_server.writing import Writer
 from nautes_domain.access import PersonalHost
 
@@ -32,6 +32,7 @@ class Parts:
     host: PersonalHost
     records: Records
     news: News
+    logs: Logs
     declarations: Declarations
     writer: Writer
     request_id: Callable[[], str]

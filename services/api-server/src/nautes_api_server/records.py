@@ -1,11 +1,12 @@
 """The read model, as far as the API shows it: a port over the streams and buckets."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from nautes_domain.effects import Decision, Effect, Status
 from nautes_domain.events import Delivery, Fact
+from nautes_domain.run_logs import LogChunk, LogRequest
 from nautes_domain.snapshot import IndexedProject, Snapshot
 
 
@@ -42,6 +43,14 @@ class Records(Protocol):
 
     async def ask(self, request: Delivery) -> bool:
         """Store what a person asks for, for the reconciler; False if it was stored before."""
+        ...
+
+
+class Logs(Protocol):
+    """What runs wrote, from the service that reaches clusters."""
+
+    def read(self, request: LogRequest) -> AsyncGenerator[LogChunk, None]:
+        """Yield the parts of a log, the last one `ended`. Raises Retry when nobody answers."""
         ...
 
 

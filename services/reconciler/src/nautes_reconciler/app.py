@@ -42,10 +42,12 @@ from nautes_reconciler.requesting import AskedFor, Requesting
 from nautes_reconciler.results import Results
 from nautes_reconciler.runs import Starter
 from nautes_reconciler.settings import ReconcilerSettings
+from nautes_reconciler.showing_logs import ShownLogs
 from nautes_reconciler.standing import StandingRuns
 from nautes_reconciler.started import StartedRuns
 from nautes_reconciler.waking import concerned
 from nautes_runtime.context import ServiceContext
+from nautes_runtime.run_logs import LogServer
 from nautes_runtime.scopes import ScopeWorker
 from nautes_runtime.settings import read_secret
 
@@ -161,7 +163,10 @@ def _follow(
     )
     queue = Queue(declarations, started, context.bus, now=context.now, clock=perf_counter)
     follower = Follower(systems.clusters, declared, queue, results, context.locks, context.log)
-    context.every(1.0, follower.run)  # it has no end; should it break, it begins again after a second
+    shown = ShownLogs(declarations, systems.clusters.engine)
+    logs = LogServer(context.client, context.subjects, shown.lines, context.log)
+    for endless in (follower, logs):
+        context.every(1.0, endless.run)  # should one break, it begins again after a second
 
 
 def _lost_calls(settings: ReconcilerSettings, context: ServiceContext) -> GitLabLostCalls:
