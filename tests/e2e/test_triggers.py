@@ -223,3 +223,33 @@ def test_a_merge_request_opened_moved_labelled_closed_and_opened_again(repositor
         status = repository.platform.commit_statuses(SOURCE, second)["nautes/apple-watch"]
         assert (status["status"], status["ref"]) == ("pending", "request")
         edit(state_event="close")
+
+
+def test_a_commit_says_that_it_was_skipped_and_a_run_of_it_takes_over(platform, repository):
+    repository.commit("src/skip.py", "1\n")
+    repository.push("HEAD:refs/heads/paths/skip")
+    commit = repository.commit("docs.md", "only words\n")
+    (decision,) = repository.push("HEAD:refs/heads/paths/skip")
+    fired, words, _ = reason([decision], "folder")
+    status = platform.commit_statuses(SOURCE, commit)["nautes/apple-watch"]
+    assert (fired, status["status"], status["ref"]) == (False, "skipped", "paths/skip")
+    assert status["description"] == words
+    other = repository.commit("docs.md", "skipped by words\n")
+    repository.push("HEAD:refs/heads/paths/skip", options=("ci.skip",))
+    assert "ci.skip" in platform.commit_statuses(SOURCE, other)["nautes/apple-watch"]["description"]
+    assert "nautes/apple-ci" not in platform.commit_statuses(SOURCE, other)
+
+    # The same commit on a branch of which every push counts: its run has the word.
+    repository.push(f"{commit}:refs/heads/watch/skip")
+    (run,) = [
+        run
+        for run in platform.runs("apple-watch")
+        if run["metadata"]["annotations"]["nautes.io/commit"] == commit
+    ]
+    rows = platform.until(lambda: _pending(platform, commit), "the status of the run")
+    assert run["metadata"]["name"] in rows["description"]
+
+
+def _pending(platform, commit):
+    found = platform.commit_statuses(SOURCE, commit)["nautes/apple-watch"]
+    return found if found["status"] == "pending" else None

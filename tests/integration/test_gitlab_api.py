@@ -22,6 +22,7 @@ class Misbehaving:
     def __init__(self):
         self.answers = {}
         self.asked = []
+        self.bodies = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -31,7 +32,7 @@ class Misbehaving:
                 path = self.path.partition("?")[0].removeprefix("/api/v4")
                 found = outer.answers.get(f"{self.command} {path}") or outer.answers[path]
                 outer.asked.append((self.command, self.path, self.headers.get("PRIVATE-TOKEN")))
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
                 status, headers, body = found
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
@@ -284,3 +285,26 @@ async def test_a_lost_call_is_found_behind_many_others(server):
         await calls.close()
     assert any("/hooks/3/events?" in path and "per_page=100" in path for _, path, _ in server.asked)
     assert server.asked[-1][:2] == ("POST", "/api/v4/projects/7/hooks/3/events/1/resend")
+
+
+async def test_a_release_that_knows_no_skipped_is_told_of_success(server):
+    """GitLab before 17.6; a newer one takes the state as it is."""
+    commit, path = "a" * 40, f"/projects/7/statuses/{'a' * 40}"
+    answers = iter([(400, {}, b'{"error": "state does not have a valid value"}'), (201, {}, b"{}")])
+
+    class Once:
+        def get(self, _):
+            return next(answers)
+
+    server.answers = Once()
+    host = GitLabCodeHost(server.url, TOKEN)
+    try:
+        await host.set_status(
+            7, commit, CommitStatus(CommitState.SKIPPED, "nautes/apple-ci", "no path", "main")
+        )
+    finally:
+        await host.close()
+    assert [(verb, url.removeprefix("/api/v4")) for verb, url, _ in server.asked] == [("POST", path)] * 2
+    first, second = (json.loads(body) for body in server.bodies)
+    assert (first["state"], second["state"]) == ("skipped", "success")
+    assert second["description"] == "skipped: no path"

@@ -74,6 +74,8 @@ class Considered(Record):
     reason: str
     note: str = ""
     """What could not be checked and was let pass."""
+    skipped: bool = False
+    """It is meant for such an event on that branch, and was passed over all the same: who pushed may wonder."""
     run: str = ""
     """Name of the run or Application when it fired."""
     result: Result | None = None

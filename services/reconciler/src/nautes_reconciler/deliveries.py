@@ -94,11 +94,12 @@ class Deliveries:
             found = match(delivery, catalog, project.name, facts)
         done = await self._starter.start_all(found.runs, delivery)
         done += [await self._starter.refresh(refresh) for refresh in found.refreshes]
+        shown = await self._starter.show_skips(found, delivery)
         await asyncio.gather(
-            self._recording.effects(delivery, scope, done),
+            self._recording.effects(delivery, scope, [*done, *shown]),
             self._recording.decision(delivery, _summary(found, done), done, found.passed_over),
         )
-        self._raise(done)
+        self._raise([*done, *shown])
 
     @staticmethod
     def _raise(done: Sequence[Done]) -> None:

@@ -20,9 +20,10 @@ from nautes_domain.events import Delivery
 from nautes_domain.failures import Blocked, Failure, Rejected
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.snapshot import StartedRun
-from nautes_domain.triggers import Refresh, RunToStart, built_at, run_of_file
+from nautes_domain.triggers import Match, Refresh, RunToStart, built_at, run_of_file
 from nautes_reconciler.pipeline_files import read_pipeline
 from nautes_reconciler.records import Declarations
+from nautes_reconciler.skipping import Skipping
 from nautes_reconciler.started import StartedRuns
 from nautes_runtime.tracing import header, span
 
@@ -61,6 +62,16 @@ class Starter:
         self._deployer = deployer
         self._started = started
         self._clock = clock
+        self._skipping = Skipping(code_host, clock)
+
+    async def show_skips(self, found: Match, delivery: Delivery) -> list[Done]:
+        """Say beside the pushed commit which runtimes were skipped; see `skipping`."""
+        with span("show what was skipped"):
+            shown = await self._skipping.show(delivery, found)
+        return [
+            Done(considered, outcome.action, failure=outcome.failure, seconds=outcome.seconds)
+            for considered, outcome in shown
+        ]
 
     async def start_all(self, runs: Iterable[RunToStart], delivery: Delivery) -> list[Done]:
         """Start runs one after the other, each of every file that its pipeline means."""

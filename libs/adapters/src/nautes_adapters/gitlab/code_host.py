@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
@@ -131,7 +132,10 @@ class GitLabCodeHost:
         return tuple(sorted({str(diff[key]) for diff in diffs for key in ("old_path", "new_path")}))
 
     async def set_status(self, project_id: int, commit: str, status: CommitStatus) -> None:
-        """Report on a commit. GitLab refuses a transition to the state that it is in; that is no error."""
+        """Report on a commit. GitLab refuses a transition to the state that it is in; that is no error.
+
+        Before 17.6 it knows no `skipped`, and is told of success: nothing is wrong, and the description says what was.
+        """
         self._check_commit(commit)
         body = {
             "state": status.state.value,
@@ -143,7 +147,12 @@ class GitLabCodeHost:
         try:
             await self._api.post(f"/projects/{project_id:d}/statuses/{commit}", body)
         except Refused as refused:
-            if "Cannot transition status" not in refused.answer:
+            if status.state is CommitState.SKIPPED and "state does not have a valid value" in refused.answer:
+                done = replace(
+                    status, state=CommitState.SUCCESS, description=f"skipped: {status.description}"
+                )
+                await self.set_status(project_id, commit, done)
+            elif "Cannot transition status" not in refused.answer:
                 raise
 
     async def status(self, project_id: int, commit: str, name: str, ref: str = "") -> CommitStatus | None:

@@ -9,8 +9,9 @@ from nautes_domain.triggers.facts import Facts
 from nautes_domain.triggers.inputs import asks_for_dashboards, dashboards
 from nautes_domain.triggers.matching import Match, match, watches_paths
 from nautes_domain.triggers.runs import RunToStart, built_at, run_of_file
+from nautes_domain.triggers.skips import skips
 
 __all__ = [
     "Facts", "Match", "Refresh", "RunToStart", "asks_for_dashboards", "built_at", "chosen", "dashboards", "match",
-    "pipeline_of", "run_of_file", "watches_paths",
+    "pipeline_of", "run_of_file", "skips", "watches_paths",
 ]  # fmt: skip

@@ -54,6 +54,7 @@ def match(delivery: Delivery, catalog: ProductCatalog, repository: str, facts: F
                     trigger=label(trigger),
                     fired=False,
                     reason=verdict.reason,
+                    skipped=verdict.skipped,
                 )
             )
     refreshes: list[Refresh] = []

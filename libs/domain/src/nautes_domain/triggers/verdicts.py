@@ -41,6 +41,8 @@ class Verdict:
     reason: str
     note: str = ""
     """What could not be checked and was let pass."""
+    skipped: bool = False
+    """The source means such an event on that branch, and it was passed over all the same."""
 
 
 def judge_calendar(source: EventSource, delivery: Delivery, about: str) -> Verdict:
@@ -61,7 +63,8 @@ def judge(source: EventSource, delivery: Delivery, facts: Facts, repository: str
     for rule in RULES:
         objection = rule(question)
         if objection:
-            return Verdict(fires=False, reason=objection)
+            skipped = rule in SKIPPING and not any(other(question) for other in CONCERN)
+            return Verdict(fires=False, reason=objection, skipped=skipped)
     return _fired(question)
 
 
@@ -170,6 +173,11 @@ RULES: Final[tuple[Callable[[Question], str], ...]] = (
     _repository, _event, _own_work, _action, _fork, _deleted, _revision, _skipped, _commit, _paths, _condition,
 )  # fmt: skip
 """Each returns why the delivery is not meant, or an empty text."""
+
+CONCERN: Final = frozenset({_repository, _event, _deleted, _revision, _commit})
+"""What these object to is of no concern to a source: nobody expects a run."""
+SKIPPING: Final = frozenset({_own_work, _skipped, _paths, _condition})
+"""What these object to was asked for or declared by somebody, and whoever looks at the commit may not know it."""
 
 
 def _fired(question: Question) -> Verdict:
