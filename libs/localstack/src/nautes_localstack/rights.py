@@ -57,7 +57,14 @@ BUS: Final[Mapping[str, BusRights]] = {
     "api-server": BusRights(
         # What people ask for, and no hook call; kubeconfigs that they send, wrapped; logs of runs, from the
         # service that reaches clusters.
-        says=("work.>", "dead.>", "delivery.*.request.*", "fact.kubeconfig.offered", "logs.read", "logs.part.>"),
+        says=(
+            "work.>",
+            "dead.>",
+            "delivery.*.request.*",
+            "fact.kubeconfig.offered",
+            "logs.read",
+            "logs.part.>",
+        ),
         hears=("ADVISORIES",),
         keeps=("locks",),  # writers of one repository take turns
         reads=(*DELIVERIES, "FACTS", "EFFECTS", "DEAD"),
