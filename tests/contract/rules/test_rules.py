@@ -75,7 +75,7 @@ def test_the_table_of_rules_is_complete_and_every_rule_is_proven():
         if rule in ELSEWHERE:
             assert ELSEWHERE[rule].split("; ")[1] in proof
         else:
-            assert proof == f"`{rule}`"
+            assert proof.split(", ")[0] == f"`{rule}`"
 
 
 def test_who_lends_must_be_able_to_change_the_keys_of_what_is_lent():

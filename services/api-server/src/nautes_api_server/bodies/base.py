@@ -48,7 +48,8 @@ class Body(BaseModel):
             return read(value)
         given = {key: one for key, one in value.items() if one is not None}
         body = read({key: one for key, one in given.items() if key not in cls.REPEATED})
-        body._repeated = {key: one for key, one in given.items() if key in cls.REPEATED and one != ""}
+        repeated = {key: one for key, one in given.items() if key in cls.REPEATED and one != ""}
+        body._repeated = repeated  # noqa: SLF001 - our own; a wrapping validator has no other way
         return body
 
 
