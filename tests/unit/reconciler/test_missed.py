@@ -137,6 +137,24 @@ async def test_what_is_heard_first_is_the_first_look_so_that_nothing_after_it_is
     assert [(one.ref, one.after) for one in world.bus.stored.values()] == [("refs/heads/many", untold)]
 
 
+async def test_a_project_is_met_when_it_is_provisioned_so_that_its_very_first_push_is_no_old_one(world):
+    world.commit()  # our own, with which a project begins
+    await world.missed.meet(world.project.id)
+    untold = {f"refs/heads/{branch}": world.commit(branch) for branch in ("a", "b", "c", "d")}
+    await world.missed.meet(world.project.id)  # as after a restart before it counted as known
+    for _ in range(3):
+        await world.missed.look()
+    assert {one.ref: one.after for one in world.bus.stored.values()} == untold
+
+
+async def test_two_replicas_that_meet_a_project_at_once_agree(world):
+    world.commit()
+    world.kept.races = 1
+    await world.missed.meet(world.project.id)
+    await world.missed.meet(world.project.id)
+    assert len(world.kept.rows) == 1
+
+
 async def test_a_lost_race_is_run_again_and_a_host_that_is_away_ends_the_look(world):
     before = world.commit()
     await world.missed.look()

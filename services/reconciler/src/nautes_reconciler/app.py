@@ -65,14 +65,16 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
     declaring = Declaring(settings.tenant, systems.code_host, declarations, context.bus, context.now)
     gitlab = settings.gitlab
     addresses = Addresses(settings.gateway_url.rstrip("/"), gitlab.url.rstrip("/"), gitlab.ssh_url)
-    assigning = Assigning(settings.tenant, addresses, systems, declarations, declaring, context.bus)
+    missed = _catching_up(settings, context, systems.code_host, declarations)
+    assigning = Assigning(
+        settings.tenant, addresses, systems, declarations, declaring, context.bus, missed.meet
+    )
     worker = ScopeWorker(context, SERVICE, assigning.assign)
     worker.resync(settings.resync, assigning.scopes)
     started = StartedRuns(context.buckets.started(StartedRun))
     starter = Starter(
         systems.code_host, declarations, systems.clusters.engine, systems.deployer, started, perf_counter
     )
-    missed = _catching_up(settings, context, systems.code_host, declarations)
     facts = FactFinder(systems.code_host, declarations.tenant)
     asked, discussing = _people(settings, context, systems, facts, starter)
     recording = Recording(context.bus, now=context.now)

@@ -1,6 +1,6 @@
 """A scope to what has to be done for it: the declared objects and the systems which they live in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,13 +61,16 @@ class Assigning:
         declarations: Declarations,
         declaring: Declaring,
         bus: Bus,
+        meet: Callable[[int], Awaitable[None]],
     ) -> None:
+        """Wire it. `meet` takes the first look at a project, by its id."""
         self._tenant = tenant
         self._addresses = addresses
         self._systems = systems
         self._declarations = declarations
         self._declaring = declaring
         self._bus = bus
+        self._meet = meet
         self._reported: dict[str, tuple[str, CommitState]] = {}
 
     async def assign(self, scope: str, cause: Cause) -> Assignment:  # noqa: ARG002 - the cause comes back in `finished`
@@ -237,6 +240,9 @@ class Assigning:
             return
         url = self._addresses.clone(group, name)
         project = IndexedProject(project_id=hosted.id, group=group, name=name, path=hosted.path, url=url)
+        await self._meet(
+            hosted.id
+        )  # before it counts as known, or who is killed in between leaves that to the timer
         await self._declarations.index.put(project_key(hosted.id), project)
         data = {"project_id": hosted.id, "group": group, "name": name, "path": hosted.path}
         fact = Fact(

@@ -87,11 +87,25 @@ class MissedPushes:
                 if isinstance(failure, Retry) and failure.code != CONFLICT:
                     return
 
-    async def heard(self, delivery: Delivery) -> None:
-        """Remember a delivery that was dealt with. The first one of a project is the first look at it.
+    async def meet(self, project_id: int) -> None:
+        """Take the first look at a project when it is provisioned, unless it was taken.
 
-        Left to the timer, that look could come after a push that nobody told of, and take it for old.
+        Left to the timer, that look could come after a push that nobody told of, as a first one of many refs, or one
+        before the hook was there, and take it for old.
         """
+        key = heads_key(project_id)
+        if await self._known.entry(key) is not None:
+            return
+        try:
+            await self._known.create(key, heads.first_look(await self._heads(project_id)))
+        except Rejected:  # the look on the timer says so
+            return
+        except Retry as failure:
+            if failure.code != CONFLICT:
+                raise
+
+    async def heard(self, delivery: Delivery) -> None:
+        """Remember a delivery that was dealt with. If it is the first of a project, that is the first look at it."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._remember(delivery)
