@@ -6,7 +6,10 @@ import pytest
 
 from nautes_api_server.settings import ApiServerSettings
 from nautes_cli.compose.addresses import CONSUMERS, HANDOUTS, named
+from nautes_cli.compose.setting_up import TOKENS
 from nautes_cluster_registrar.settings import RegistrarSettings
+from nautes_localstack import rights
+from nautes_localstack.layout import SERVICES as OUR_SERVICES
 from nautes_localstack.layout import Layout
 from nautes_localstack.parts import service_environment
 from nautes_reconciler.settings import ReconcilerSettings
@@ -122,6 +125,17 @@ def test_what_is_handed_out_has_a_volume_and_a_folder():
     wanted = {f"{HANDOUTS}/{consumer}" for consumer in CONSUMERS}
     assert {one[1] for one in volumes(prepare)} - {"/data"} == wanted
     assert set(prepare["build"]["args"]["FOLDERS"].split()) == wanted
+
+
+def test_every_token_of_the_code_host_that_a_service_is_told_is_handed_to_it():
+    told = {
+        (service, text.removeprefix("/run/nautes/"))
+        for service in OUR_SERVICES
+        for name, text in compose_file.environment(SERVICES[service]).items()
+        if name.startswith("NAUTES_GITLAB__") and name.endswith("_FILE")
+    }
+    assert told == set(TOKENS)
+    assert rights.GITLAB_BOTS[TOKENS["reconciler", "gitlab-pipelines-token"]] is False  # no administrator
 
 
 def test_every_volume_is_declared_and_used():

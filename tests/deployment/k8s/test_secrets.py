@@ -38,14 +38,23 @@ def test_every_user_of_the_bus_has_a_password_from_the_secret_and_in_quotes(over
         assert variables[raw]["valueFrom"]["secretKeyRef"] == {"name": "nats-users", "key": user}
 
 
+OPTIONAL = "reconciler-pipelines"
+"""What only GitLab CI's pipelines need."""
+
+
 def mounted_secrets(objects):
-    """Return the names of the Secrets that pods cannot start without."""
-    found = set()
+    """Return the names of the Secrets that pods see, and whether they start without."""
+    found = {}
     for workload in k8s.workloads(objects).values():
         spec = k8s.pod(workload)
-        found |= {one["secret"]["secretName"] for one in spec["volumes"] if "secret" in one}
+        for volume in spec["volumes"]:
+            if "secret" in volume:
+                found[volume["secret"]["secretName"]] = False
+            for source in volume.get("projected", {}).get("sources", ()):
+                if "secret" in source:
+                    found[source["secret"]["name"]] = source["secret"].get("optional", False)
         found |= {
-            one["valueFrom"]["secretKeyRef"]["name"]
+            one["valueFrom"]["secretKeyRef"]["name"]: False
             for container in spec["containers"]
             for one in container["env"]
             if "secretKeyRef" in one.get("valueFrom", {})
@@ -54,7 +63,19 @@ def mounted_secrets(objects):
 
 
 def test_exactly_the_secrets_that_are_mounted_come_from_the_secret_store(production):
-    assert set(k8s.of_kind(production, "ExternalSecret")) == mounted_secrets(production)
+    mounted = mounted_secrets(production)
+    assert set(k8s.of_kind(production, "ExternalSecret")) == mounted.keys()
+    assert {name for name, optional in mounted.items() if optional} == {OPTIONAL}
+
+
+def test_the_account_of_pipelines_is_apart_so_that_nobody_needs_it(overlay):
+    volumes = k8s.pod(k8s.workloads(overlay)["reconciler"])["volumes"]
+    (credentials,) = [one["projected"] for one in volumes if one["name"] == "credentials"]
+    assert [one["secret"] for one in credentials["sources"]] == [
+        {"name": "reconciler-credentials"},
+        {"name": OPTIONAL, "optional": True},
+    ]
+    assert credentials["defaultMode"] == 0o440
 
 
 def test_a_service_gets_the_files_that_it_is_told_and_no_password_of_another(production):
@@ -66,9 +87,8 @@ def test_a_service_gets_the_files_that_it_is_told_and_no_password_of_another(pro
             for value in k8s.environment(production, name).values()
             if value.startswith(folder)
         }
-        given = {
-            one["secretKey"]: one["remoteRef"] for one in external[f"{name}-credentials"]["spec"]["data"]
-        }
+        mine = [one for key, one in external.items() if key in {f"{name}-credentials", f"{name}-pipelines"}]
+        given = {one["secretKey"]: one["remoteRef"] for secret in mine for one in secret["spec"]["data"]}
         assert set(given) == told
         assert {one["property"] for one in given.values()} == {name}
 

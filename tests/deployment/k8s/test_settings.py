@@ -74,6 +74,7 @@ def test_files_and_folders_that_a_service_is_told_are_mounted(production, settin
     files = [told.nats.password_file, told.nats.ca_file]
     files += [told.vault.kubernetes.token_file, told.vault.ca_file]
     files += [told.gitlab.token_file] if name in ("reconciler", "secret-broker") else []
+    files += [told.gitlab.pipelines_token_file] if name == "reconciler" else []
     files += [told.gateway.spool_dir] if name == "webhook-gateway" else []
     for file in files:
         assert mounts & {*file.parents}, file

@@ -1,5 +1,8 @@
 """Once the servers answer: roles, users, kubeconfigs by the laptop stack's own steps, then the rest handed out."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from nautes_cli.compose import full
 from nautes_cli.compose.addresses import (
     CLUSTER_FILES,
@@ -13,12 +16,16 @@ from nautes_cli.compose.addresses import (
 from nautes_localstack import bootstrap, running
 from nautes_localstack.layout import CLUSTERS, MANAGEMENT, Layout, write_private
 from nautes_localstack.parts import BOTS, SETUPS
+from nautes_localstack.rights import PIPELINES
 
 NEEDS_MANAGEMENT = ("reconciler", "cluster-registrar")
 """Services that are told the management cluster by a kubeconfig."""
 
-NEEDS_CODE_HOST = ("reconciler", "secret-broker")
-"""Services with a token of their own; the API server reads with the tokens of its callers."""
+TOKENS: Final[Mapping[tuple[str, str], str]] = {
+    **{(service, "gitlab-token"): BOTS[service] for service in ("reconciler", "secret-broker")},
+    ("reconciler", "gitlab-pipelines-token"): PIPELINES,
+}
+"""Whose token each service finds in which file; the API server reads with the tokens of its callers."""
 
 
 def known_hosts(chosen: Named) -> str:
@@ -43,7 +50,7 @@ async def set_up(layout: Layout, chosen: Named, clusters: str, manifests: full.M
     steps = bootstrap.steps(layout, chosen)
     for name in SETUPS:
         await steps[name]()
-    for service in NEEDS_CODE_HOST:
-        write_private(handout(service, "gitlab-token"), layout.token(BOTS[service]).read_bytes())
+    for (service, file), user in TOKENS.items():
+        write_private(handout(service, file), layout.token(user).read_bytes())
     for service in NEEDS_MANAGEMENT:
         write_private(handout(service, "kubeconfig.yaml"), layout.kubeconfig(MANAGEMENT).read_bytes())
