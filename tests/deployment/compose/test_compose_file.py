@@ -9,7 +9,6 @@ from nautes_cli.compose.addresses import CONSUMERS, HANDOUTS, named
 from nautes_cli.compose.setting_up import TOKENS
 from nautes_cluster_registrar.settings import RegistrarSettings
 from nautes_localstack import rights
-from nautes_localstack.layout import SERVICES as OUR_SERVICES
 from nautes_localstack.layout import Layout
 from nautes_localstack.parts import service_environment
 from nautes_reconciler.settings import ReconcilerSettings
@@ -130,7 +129,7 @@ def test_what_is_handed_out_has_a_volume_and_a_folder():
 def test_every_token_of_the_code_host_that_a_service_is_told_is_handed_to_it():
     told = {
         (service, text.removeprefix("/run/nautes/"))
-        for service in OUR_SERVICES
+        for service in OURS
         for name, text in compose_file.environment(SERVICES[service]).items()
         if name.startswith("NAUTES_GITLAB__") and name.endswith("_FILE")
     }

@@ -97,6 +97,11 @@ async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
         )
     context.subscribe("FACTS", f"{SERVICE}-facts", context.subjects.fact(), wake, model=Fact)
     _follow(context, systems, declarations, started, discussing)
+    _keep_time(settings, context, declarations)
+
+
+def _keep_time(settings: ReconcilerSettings, context: ServiceContext, declarations: Declarations) -> None:
+    """Have calendars looked at."""
     calendars = Calendars(
         declarations,
         context.buckets.index(CalendarMark),
