@@ -24,6 +24,7 @@ COPY pyproject.toml uv.lock ./
 COPY libs/domain/pyproject.toml libs/domain/
 COPY libs/adapters/pyproject.toml libs/adapters/
 COPY libs/runtime/pyproject.toml libs/runtime/
+COPY libs/hooks/pyproject.toml libs/hooks/
 COPY libs/localstack/pyproject.toml libs/localstack/
 COPY services/webhook-gateway/pyproject.toml services/webhook-gateway/
 COPY services/reconciler/pyproject.toml services/reconciler/

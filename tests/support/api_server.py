@@ -27,6 +27,7 @@ from nautes_domain.events import Delivery, Fact
 from nautes_domain.failures import Retry
 from nautes_domain.run_logs import LogChunk, LogLine, LogRequest
 from nautes_domain.snapshot import IndexedProject, Snapshot
+from nautes_hooks import installed
 from support.examples import tree
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -244,7 +245,7 @@ class World:
     def _parts(self) -> Parts:
         callers = Callers(TENANT, self.host, lambda: self.clock[0])
         addresses = Addresses("https://git.acme.example", "ssh://git@git.acme.example:2222")
-        declarations = Declarations(self.news.snapshots, addresses)
+        declarations = Declarations(self.news.snapshots, addresses, installed().kinds)
         now = lambda: AT + timedelta(seconds=self.clock[0])  # noqa: E731
         writer = Writer(
             tenant=TENANT, host=self.host, callers=callers, declarations=declarations,

@@ -7,6 +7,7 @@ vineyard. A change is a file's new text, None for no file, or pairs of old and n
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nautes_hooks import installed
 from support.examples import tree
 
 Edit = str | None | tuple[tuple[str, str], ...]
@@ -30,6 +31,8 @@ ENV, TEST = "o/envs/build.yaml", "o/envs/test.yaml"
 PACKAGES = "o/artifact-repos/apple-pypi/apple-pypi.yaml"
 PUBLISH = "o/artifact-repos/apple-pypi/publish.yaml"
 HEAD = "apiVersion: nautes.resource.nautes.io/v1alpha1\n"
+
+HOOKS = installed().kinds
 
 BASE: dict[str, str] = {
     f"{short}/{path}": text.decode()
@@ -70,6 +73,17 @@ WEB_CI = (
 )  # fmt: skip
 CALENDAR = "    - {{name: night, calendar: {{{}}}}}\n  pipelineTriggers:\n    - {{eventSource: night, pipeline: build, revision: main}}"
 INPUT = "pipeline: build, inputs: [{{source: {}, transmissionMethod: {{kustomization: {{path: {}}}}}}}]}}"
+
+
+WAITS = "{name: wait-for, vars: {url: 'https://db.acme.example/ready'}}"
+CALLS = "{name: call-webhook, vars: {url: 'https://chat.acme.example/x'}}"
+LISTS = "{name: list-path, vars: {path: ci}}"
+KNOWN = (
+    (
+        "spec:\n",
+        "spec:\n  sshKnownHosts: |\n    [git.acme.example]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA==\n",
+    ),
+)
 
 
 def calendar(text: str) -> Edit:
@@ -253,7 +267,13 @@ CASES = (
     Case("L11", "spec.pipelineSource", {PPR: (("pipelineSource: apple-api-src", "pipelineSource: apple-web-src"),)}, {PPR: (("pipelineSource: apple-api-src", "pipelineSource: apple-deploy"),)}),
     Case("L11", "spec.additionalResources.git.codeRepo", {PPR: more("additionalResources: {git: {codeRepo: apple-web-src, revision: main, path: ci}}")}, {PPR: more("additionalResources: {git: {codeRepo: apple-deploy, revision: main, path: ci}}")}),
     Case("L12", "spec.destination.namespace", {"o/projects/apple-api/again.yaml": AGAIN}, {"o/projects/apple-api/again.yaml": AGAIN_ELSEWHERE}),
-    Case("L13", "spec.hooks.preHooks.0", {PPR: more("hooks: {preHooks: [{name: notify}]}")}, {PPR: more("hooks: {preHooks: []}")}),
+    Case("L13", "spec.hooks.preHooks.0.name", {PPR: more("hooks: {preHooks: [{name: notify}]}")}, {PPR: more(f"hooks: {{preHooks: [{WAITS}]}}")}),
+    Case("L13", "spec.hooks.postHooks.0.name", {PPR: more(f"hooks: {{postHooks: [{WAITS}]}}")}, {PPR: more(f"hooks: {{postHooks: [{CALLS}]}}")}),
+    Case("L13", "spec.hooks.preHooks.0.vars", {PPR: more("hooks: {preHooks: [{name: wait-for, vars: {seconds: '5'}}]}")}, {PPR: more(f"hooks: {{preHooks: [{WAITS}]}}")}),
+    Case("L13", "spec.hooks.preHooks.0.vars.url", {PPR: more("hooks: {preHooks: [{name: wait-for, vars: {url: 'https://me:secret@acme.example'}}]}")}, {PPR: more(f"hooks: {{preHooks: [{WAITS}]}}")}),
+    Case("L13", "spec.hooks.postHooks.0.name", {PPR: more(f"hooks: {{preHooks: [{CALLS}], postHooks: [{CALLS}]}}")}, {PPR: more(f"hooks: {{preHooks: [{CALLS}], postHooks: [{CALLS.replace('vars', 'alias: result, vars')}]}}")}),
+    Case("L13", "spec.hooks.preHooks.0.name", {PPR: more(f"hooks: {{preHooks: [{LISTS}]}}")}, {PPR: more(f"hooks: {{preHooks: [{LISTS}]}}"), TENANT: KNOWN}),
+    Case("L13", "spec.hooks.preHooks.0.name", {PPR: more(f"hooks: {{preHooks: [{WAITS}]}}"), BUILD: (("pipeline: {name: tekton", "pipeline: {name: gitlab-ci"),)}, {PPR: more(f"hooks: {{preHooks: [{WAITS}]}}")}),
     Case("L14", "spec.project", {PPR: None, "o/projects/apple-web/apple-ci.yaml": BASE[PPR].replace("project: apple-api\n", "project: apple-web\n").replace("apple-api-src", "apple-web-src")}, {PPR: (("isolation: shared", "isolation: exclusive"),)}, changed=True),
     Case("A1", "metadata.name", {TENANT: (("name: acme", "name: zenith"),)}),
     Case("A2", "spec.eventSources.1", {PPR: (("  pipelineTriggers:", "    - {name: empty}\n  pipelineTriggers:"),)}, {PPR: calendar("interval: 1h")}),

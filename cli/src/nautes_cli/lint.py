@@ -13,6 +13,7 @@ from nautes_cli.console import ExitCode, Output, OutputOption, fail, say, show_d
 if TYPE_CHECKING:
     from nautes_domain.bundle import Bundle, Judged
     from nautes_domain.failures import Violation
+    from nautes_domain.hooks import HookKinds
 
 HELP: Final = "Exit codes: 0 everything is valid (there may be warnings), 1 something is not, 2 wrong usage."
 
@@ -50,7 +51,7 @@ def lint(
     until_now = bundle.read(collect(before)[0], tenant=tenant, product=product) if before else None
     if without:
         until_now, found = found, _deleted(found, without)
-    judged = list(bundle.verdicts(found, until_now))
+    judged = list(bundle.verdicts(found, until_now, _hooks(found)))
     named = frozenset(path.as_posix() for path in chosen if path.is_file())
     only = named if all(path.is_file() for path in chosen) and not without else frozenset()
     violations = [*refused, *_all(judged, "violations", only)]
@@ -91,6 +92,18 @@ def _is_repository(folder: Path) -> bool:
 
     signs = (folder / ".git", folder / "production", folder / "nautes" / "overlays")
     return folder.resolve().name == CONFIG_PROJECT or any(sign.exists() for sign in signs)
+
+
+def _hooks(found: "Bundle") -> "HookKinds":
+    """Return the hooks that are installed here, if any runtime has one: looking takes as long as reading many files."""
+    from nautes_domain.hooks import NO_HOOKS  # noqa: PLC0415 - the models are slow to import
+
+    runtimes = [one.manifest for part in found.products.values() for one in part.catalog.pipelines.values()]
+    if all(runtime.spec.hooks is None for runtime in runtimes):
+        return NO_HOOKS
+    from nautes_hooks import installed  # noqa: PLC0415
+
+    return installed().kinds
 
 
 def _deleted(found: "Bundle", entity: str) -> "Bundle":

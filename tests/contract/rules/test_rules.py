@@ -1,21 +1,24 @@
 """Each rule refuses what breaks it, with field and line, and accepts what comes near: the pure function."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nautes_domain.catalog import read_product, read_tenant
-from nautes_domain.components import HookKind
+from nautes_domain.hooks import HookKind, Resource
 from nautes_domain.validation import Setting, TenantSetting, claims_of, judge
 from support.rule_cases import (
     BASE,
     BINDING,
     CASES,
     ELSEWHERE,
+    HOOKS,
     IDS,
     PPR,
     applied,
+    calendar,
     more,
     repository,
 )
@@ -35,7 +38,7 @@ def found(files, before=None):
     for name, (catalog, wrong) in products.items():
         held = {place: other for other, one in catalogs.items() if other != name for place in claims_of(one)}
         old = None if before is None else read_product(name, repository(before, name[0]))[0]
-        verdicts.append(judge(Setting(catalog, tenant, held, old), wrong))
+        verdicts.append(judge(Setting(catalog, tenant, held, old, HOOKS), wrong))
     return (
         [one for verdict in verdicts for one in verdict.violations],
         [one for verdict in verdicts for one in verdict.warnings],
@@ -89,34 +92,62 @@ def test_who_lends_must_be_able_to_change_the_keys_of_what_is_lent():
 
 
 NOTIFY = HookKind(
+    name="notify",
+    component="tekton",
+    description="Tells a room.",
     is_pre_hook=True,
     is_post_hook=False,
     event_source_types=frozenset({"gitlab"}),
-    variables=frozenset({"room", "text"}),
-    required=frozenset({"room"}),
+    variables={
+        "type": "object",
+        "properties": {"room": {"type": "string", "enum": ["ops", "dev"]}, "text": {"type": "string"}},
+        "required": ["room"],
+        "additionalProperties": False,
+    },
+    task={"steps": [{"image": "busybox"}]},
 )
-HOOKS = {"tekton": {"notify": NOTIFY}}
+TOKEN = replace(NOTIFY, name="token", resources={"token": Resource.ACCESS_TOKEN})
+TRUST = replace(NOTIFY, name="trust", resources={"ca": Resource.CA_FILE})
+EASY = replace(TRUST, name="easy", optional=frozenset({"ca"}))
+KINDS = {"tekton": {one.name: one for one in (NOTIFY, TOKEN, TRUST, EASY)}}
+OPS = "vars: {room: ops}"
 
 
 @pytest.mark.parametrize(
-    ("hooks", "words"),
+    ("hooks", "wrong"),
     [
-        ("{preHooks: [{name: notify, vars: {room: ops}}]}", ""),
-        ("{preHooks: [{name: other}]}", "knows no hook"),
-        ("{postHooks: [{name: notify, vars: {room: ops}}]}", "may not stand here"),
-        ("{preHooks: [{name: notify}]}", "lacks variables room"),
-        ("{preHooks: [{name: notify, vars: {room: a, size: b}}]}", "unknown variables size"),
-        ("{preHooks: [{name: notify, vars: {room: a}}, {name: notify, alias: b, vars: {room: a}}]}", "twice"),
-        ("{preHooks: [{name: notify, alias: a, vars: {room: a}}], postHooks: [{name: x, alias: a}]}", "names another"),
+        (f"preHooks: [{{name: notify, {OPS}}}]", {}),
+        ("preHooks: [{name: other}]", {"preHooks.0.name": "tekton knows no hook 'other'"}),
+        (f"postHooks: [{{name: notify, {OPS}}}]", {"postHooks.0.name": "notify does not stand after a pipeline"}),
+        ("preHooks: [{name: notify}]", {"preHooks.0.vars": "'room' is a required property"}),
+        ("preHooks: [{name: notify, vars: {room: cellar, size: b}}]", {"preHooks.0.vars": "('size' was unexpected)", "preHooks.0.vars.room": "'cellar' is not one of"}),
+        ("preHooks: [{name: notify, vars: {room: ops, text: '$(params.ref)'}}]", {"preHooks.0.vars.text": "`$(` would be replaced"}),
+        (f"preHooks: [{{name: notify, {OPS}}}, {{name: notify, alias: again, {OPS}}}]", {}),
+        (f"preHooks: [{{name: notify, {OPS}}}, {{name: notify, {OPS}}}]", {"preHooks.1.name": "names another hook"}),
+        (f"preHooks: [{{name: notify, alias: a, {OPS}}}], postHooks: [{{name: x, alias: a}}]", {"postHooks.0.alias": "names another hook", "postHooks.0.name": "knows no hook"}),
+        (f"preHooks: [{{name: notify, alias: A/b, {OPS}}}]", {"preHooks.0.alias": "is not a name"}),
+        (f"preHooks: [{{name: token, {OPS}}}]", {"preHooks.0.name": "the platform issues none"}),
+        (f"preHooks: [{{name: trust, {OPS}}}]", {"preHooks.0.name": "none are declared"}),
+        (f"preHooks: [{{name: easy, {OPS}}}]", {}),
     ],
 )  # fmt: skip
-def test_hooks_are_held_to_what_they_say_of_themselves(hooks, words):
-    files = repository(applied({PPR: more(f"hooks: {hooks}")}), "o")
+def test_hooks_are_held_to_what_they_say_of_themselves(hooks, wrong):
+    files = repository(applied({PPR: more(f"hooks: {{{hooks}}}")}), "o")
     catalog, problems = read_product("orchard", files)
     tenant, _ = read_tenant(repository(BASE, "t"))
-    violations = judge(Setting(catalog, tenant, hooks=HOOKS), problems).violations
-    assert {one.rule for one in violations} <= {"L13"}
-    assert any(words in one.message for one in violations) if words else violations == ()
+    violations = judge(Setting(catalog, tenant, hooks=KINDS), problems).violations
+    found = {(one.rule, one.field.removeprefix("spec.hooks.")): one.message for one in violations}
+    assert found.keys() == {("L13", field) for field in wrong}
+    assert all(words in found["L13", field] for field, words in wrong.items())
+
+
+def test_a_hook_serves_every_event_source_of_its_runtime():
+    edit = (*calendar("interval: 1h"), *more(f"hooks: {{preHooks: [{{name: notify, {OPS}}}]}}"))
+    catalog, problems = read_product("orchard", repository(applied({PPR: edit}), "o"))
+    tenant, _ = read_tenant(repository(BASE, "t"))
+    (found,) = judge(Setting(catalog, tenant, hooks=KINDS), problems).violations
+    assert (found.rule, found.field) == ("L13", "spec.hooks.preHooks.0.name")
+    assert "event source 1 (calendar)" in found.message
 
 
 def test_one_broken_entity_holds_back_itself_and_what_depends_on_it_and_nothing_else():

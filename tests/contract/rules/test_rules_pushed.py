@@ -4,7 +4,7 @@ import pytest
 
 from nautes_domain.catalog import read_product, read_tenant
 from nautes_reconciler import judging
-from support.rule_cases import CASES, IDS, applied, repository
+from support.rule_cases import CASES, HOOKS, IDS, applied, repository
 
 PRODUCTS = {"o": "orchard", "v": "vineyard"}
 
@@ -22,7 +22,9 @@ def judged(files, before):
     tenant = read_tenant(repository(files, "t"))[0]
     for short, name in PRODUCTS.items():
         claims = judging.foreign_claims(name, products.values())
-        yield judging.judge_product(name, repository(files, short), tenant, claims, until_now[name])
+        yield judging.judge_product(
+            name, repository(files, short), tenant, claims, until_now[name], hooks=HOOKS
+        )
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)

@@ -24,6 +24,7 @@ from nautes_domain.catalog import (
     tenant_of,
 )
 from nautes_domain.failures import Violation
+from nautes_domain.hooks import NO_HOOKS, HookKinds
 from nautes_domain.manifests import TENANT_KINDS
 from nautes_domain.validation import BY_TENANT, Setting, TenantSetting, Verdict, claims_of, judge
 
@@ -98,7 +99,7 @@ def read(tree: Tree, *, tenant: str = "", product: str = "") -> Bundle:
     return Bundle(tenant or declared, catalog, tuple(sorted(problems)), products)
 
 
-def verdicts(bundle: Bundle, before: Bundle | None = None) -> Iterator[Judged]:
+def verdicts(bundle: Bundle, before: Bundle | None = None, hooks: HookKinds = NO_HOOKS) -> Iterator[Judged]:
     """Yield the verdict on the tenant and on each product. What only a tenant can tell is not asked without one."""
     catalogs = {part.catalog.product: part.catalog for part in bundle.products.values()}
     tenant = bundle.tenant or TenantCatalog()
@@ -112,7 +113,7 @@ def verdicts(bundle: Bundle, before: Bundle | None = None) -> Iterator[Judged]:
         others = {
             place: one for name, held in claims.items() if name != product for place, one in held.items()
         }
-        own = Setting(part.catalog, tenant, others, known.get(product))
+        own = Setting(part.catalog, tenant, others, known.get(product), hooks)
         leave_out = frozenset[str]() if bundle.tenant else BY_TENANT
         yield Judged(names.scope("product", product), judge(own, part.problems, leave_out=leave_out))
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from nautes_domain import names
+from nautes_domain.hooks import PlacedHook
 from nautes_domain.plan import Ref, State
 from nautes_domain.queueing import Order
 from nautes_domain.run_logs import LogLine, LogQuery
@@ -216,12 +217,18 @@ class RunRequest:
     """Created to wait until it is told to start; see `queueing`."""
     origin: Origin = Origin()
     """For engines that read the file once more by themselves."""
+    hooks: tuple[PlacedHook, ...] = ()
+    """Tasks to put around those of the file: before them one after the other, after them beside each other."""
 
 
 class PipelineEngine(Protocol):
     """What runs pipelines: Tekton, GitLab CI. A cluster's `componentsList.pipeline` says which, by its name."""
 
     name: str
+
+    def takes_hooks(self) -> bool:
+        """Say whether tasks can be put around those of a file. Pure."""
+        ...
 
     def address(self, cluster: str, name: str, namespace: str) -> Ref:
         """Return where a run is, for records. Pure."""
@@ -231,8 +238,9 @@ class PipelineEngine(Protocol):
         """Return the run object made from a pipeline file. Pure.
 
         Namespace, name, account, labels and whether it is held are forced. Raises Rejected with violations
-        (file and line) if the file is not exactly one run of this engine, and (code `cannot-hold`) if it is to
-        be held by an engine that holds nothing back.
+        (file and line) if the file is not exactly one run of this engine or hooks cannot be put around it, (code
+        `cannot-hold`) if it is to be held by an engine that holds nothing back, and (code `no-hooks`) if an engine
+        that takes no hooks is given some.
         """
         ...
 

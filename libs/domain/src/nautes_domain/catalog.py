@@ -104,6 +104,16 @@ class TenantCatalog:
         tenants = self.tenants.values()
         return frozenset(name for one in tenants for name in one.manifest.spec.reserved_namespaces)
 
+    @property
+    def certificate_authorities(self) -> str:
+        """The authorities of the tenant's own servers, as PEM; empty if none are declared."""
+        return next((one.manifest.spec.certificate_authorities for one in self.tenants.values()), "")
+
+    @property
+    def ssh_known_hosts(self) -> str:
+        """The lines by which the code host is known over SSH; empty if none are declared."""
+        return next((one.manifest.spec.ssh_known_hosts for one in self.tenants.values()), "")
+
 
 @dataclass(frozen=True, slots=True)
 class ProductCatalog:

@@ -1,4 +1,4 @@
-"""What is known of the components that may serve a cluster: categories, names, properties, hooks of pipelines. Values only.
+"""What is known of the components that may serve a cluster: categories, names, properties. Values only.
 
 From the original's `componentCategoryDefinition.yaml`, `thirdPartComponents.yaml` (section 7.2) and rule C10;
 `nautes`, `openbao` and `gitlab-ci` are ours.
@@ -64,22 +64,3 @@ REQUIRED: Final[Mapping[tuple[str, str, str], frozenset[str]]] = {
     ("worker", "physical", "pipeline"): _PIPELINE | {"oauthProxy"},
 }
 """Categories that a cluster needs, by usage, type and worker type."""
-
-
-@dataclass(frozen=True, slots=True)
-class HookKind:
-    """A task that may stand before or after pipelines: one entry of the original's `nautes-hooks-metadata`."""
-
-    is_pre_hook: bool
-    is_post_hook: bool
-    event_source_types: frozenset[str]
-    """Of `gitlab` and `calendar`."""
-    variables: frozenset[str] = frozenset()
-    required: frozenset[str] = frozenset()
-
-
-HookKinds = Mapping[str, Mapping[str, HookKind]]
-"""Hooks by pipeline component and name."""
-
-NO_HOOKS: Final[HookKinds] = {}
-"""No hook is installed: nothing runs them yet, so naming one is refused instead of being ignored."""

@@ -139,6 +139,8 @@ def _pattern_in_words(field_name: str) -> tuple[str, str]:
     known = {
         "apiServer": ("this is not the address of an API server", "write https://, a dotted host and a port, nothing else"),
         "path": ("this is not a path inside a repository", "use letters, digits, dots, hyphens and slashes"),
+        "certificateAuthorities": ("these are not certificates in PEM", "write BEGIN CERTIFICATE blocks and nothing else"),
+        "sshKnownHosts": ("these are not lines of known_hosts", "write `host type key`, as `ssh-keyscan` prints them"),
         "url": ("this is not the address of a repository", "write ssh://git@host/group/repository.git, without a password"),
     }  # fmt: skip
     for key in ("revision", "targetRevision"):

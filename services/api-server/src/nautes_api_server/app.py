@@ -24,7 +24,9 @@ from nautes_api_server.settings import ApiServerSettings
 from nautes_api_server.writing import Writer
 from nautes_domain.effects import Decision, Effect, Status
 from nautes_domain.events import Delivery, Fact
+from nautes_domain.hooks import HookKinds
 from nautes_domain.snapshot import IndexedProject, Snapshot
+from nautes_hooks import installed
 from nautes_runtime import reading
 from nautes_runtime.bus import Bus
 from nautes_runtime.context import ServiceContext
@@ -119,7 +121,7 @@ async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
     news = _news(context)
     callers = Callers(settings.tenant, host, monotonic)
     addresses = Addresses(settings.gitlab.url.rstrip("/"), settings.gitlab.ssh_url.rstrip("/"))
-    declarations = Declarations(news.snapshots, addresses)
+    declarations = Declarations(news.snapshots, addresses, _hooks(context))
     writer = Writer(
         tenant=settings.tenant,
         host=host,
@@ -142,6 +144,10 @@ async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
         now=context.now,
     )
     context.serve_http(application(parts), settings.api.host, settings.api.port)
+
+
+def _hooks(context: ServiceContext) -> HookKinds:
+    return installed().told(lambda problem: context.log.warning("hook_not_offered", reason=problem))
 
 
 def _news(context: ServiceContext) -> MirroredNews:

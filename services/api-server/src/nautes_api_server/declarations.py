@@ -8,6 +8,7 @@ from typing import Any
 from nautes_api_server.kinds import KINDS, Addresses, Kind
 from nautes_domain import names
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog, read_product, read_tenant
+from nautes_domain.hooks import NO_HOOKS, HookKinds
 from nautes_domain.snapshot import TENANT_KEY, Snapshot
 
 _Version = tuple[str, tuple[str, ...]]
@@ -45,7 +46,11 @@ def entity_of(kind: Kind, product: str, declared: Declared[Any], addresses: Addr
 class Declarations:
     """The read model's snapshots as catalogs and replies."""
 
-    def __init__(self, snapshots: Mapping[str, Snapshot], addresses: Addresses) -> None:
+    def __init__(
+        self, snapshots: Mapping[str, Snapshot], addresses: Addresses, hooks: HookKinds = NO_HOOKS
+    ) -> None:
+        self.hooks = hooks
+        """The hooks that are installed: what declarations are judged by."""
         self._snapshots = snapshots
         self.addresses = addresses
         self._parsed: dict[str, _Parsed] = {}

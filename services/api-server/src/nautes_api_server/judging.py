@@ -9,6 +9,7 @@ from typing import Final
 
 from nautes_domain.catalog import ProductCatalog, TenantCatalog, Tree, read_product, read_tenant
 from nautes_domain.failures import Violation
+from nautes_domain.hooks import NO_HOOKS, HookKinds
 from nautes_domain.validation import Claims, Setting, TenantSetting, claims_of, judge
 
 SKIPPABLE: Final = frozenset({"R4", "R5", "R7", "B2", "B5", "D2", "L4", "T6", "J3", "E4"})
@@ -22,11 +23,12 @@ CONFIRMED: Final = "P3"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the judge looks at besides the files: the read model, and what the caller may not do."""
+    """What the judge looks at besides the files: the read model, installed hooks, and what the caller may not do."""
 
     tenant: TenantCatalog
     products: Mapping[str, ProductCatalog]
     locked_repos: frozenset[str] = frozenset()
+    hooks: HookKinds = field(default_factory=lambda: NO_HOOKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ def judge_change(
     else:
         held = claims(scope_name, around.products.values())
         (mine, unread), (then, broken) = read_product(scope_name, before), read_product(scope_name, after)
-        old = judge(Setting(mine, around.tenant, held), unread)
-        new = judge(Setting(then, around.tenant, held, mine, locked_repos=around.locked_repos), broken)
+        old = judge(Setting(mine, around.tenant, held, hooks=around.hooks), unread)
+        new = judge(Setting(then, around.tenant, held, mine, around.hooks, around.locked_repos), broken)
     found = _brought(new.violations, old.violations, entity)
     warnings = _brought(new.warnings, old.warnings, entity)
     confirmed = [one for one in warnings if one.rule == CONFIRMED and (one.kind, one.name) == entity]

@@ -154,9 +154,8 @@ class Writer:
         draft = wishes.draft(wish, self._path(wish), head.files, self._declarations.addresses)
         finding = Finding()
         if len(draft.plan):
-            around = Surroundings(
-                self._declarations.tenant(), self._declarations.products(), await self._locked(caller, wish)
-            )
+            known, locked = self._declarations, await self._locked(caller, wish)
+            around = Surroundings(known.tenant(), known.products(), locked, known.hooks)
             finding = judge_change(
                 wish.product, draft.before, draft.after, (wish.kind.kind, wish.name), around,
                 tenant_name=self._tenant if wish.kind.tenant else "", skip=wish.skip,

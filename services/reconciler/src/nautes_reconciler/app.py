@@ -23,6 +23,7 @@ from nautes_domain.failures import Rejected
 from nautes_domain.heads import Heads
 from nautes_domain.manifests import Component
 from nautes_domain.snapshot import CalendarMark, IndexedProject, Snapshot, StartedRun
+from nautes_hooks import installed
 from nautes_reconciler.asking import FactFinder
 from nautes_reconciler.assigning import HOOK_MOUNT, KEY_MOUNT, Assigning, Systems
 from nautes_reconciler.calendars import Calendars
@@ -56,11 +57,7 @@ SERVICE = "reconciler"
 
 async def build(settings: ReconcilerSettings, context: ServiceContext) -> None:
     """Connect the tools and declare what is listened to."""
-    declarations = Declarations(
-        context.buckets.desired(Snapshot),
-        context.buckets.index(IndexedProject),
-        context.buckets.status,
-    )
+    declarations = _declarations(context)
     systems = _systems(settings, context, declarations)
     declaring = Declaring(settings.tenant, systems.code_host, declarations, context.bus, context.now)
     gitlab = settings.gitlab
@@ -111,6 +108,12 @@ def _keep_time(settings: ReconcilerSettings, context: ServiceContext, declaratio
         log=context.log,
     )
     context.every(1.0, calendars.look)
+
+
+def _declarations(context: ServiceContext) -> Declarations:
+    buckets = context.buckets
+    hooks = installed().told(lambda problem: context.log.warning("hook_not_offered", reason=problem))
+    return Declarations(buckets.desired(Snapshot), buckets.index(IndexedProject), buckets.status, hooks)
 
 
 def _people(

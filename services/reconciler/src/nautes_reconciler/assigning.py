@@ -163,7 +163,8 @@ class Assigning:
         The verdict is kept with the snapshot, so that a push of source need not judge the whole product.
         """
         claims = judging.foreign_claims(snapshot.name, (await self._declarations.products()).values())
-        judgement = judging.judge_product(snapshot.name, snapshot.files, tenant, claims)
+        hooks = self._declarations.hooks
+        judgement = judging.judge_product(snapshot.name, snapshot.files, tenant, claims, hooks=hooks)
         reason = str(judgement.violations[0]) if judgement.violations else ""
         await self._suspend(snapshot, reason)
         if reason:

@@ -116,7 +116,8 @@ class Declaring:
         claims = judging.foreign_claims(product, products.values())
         tenant = await self._declarations.tenant()
         was = products.get(product) if before else None
-        return lambda tree: judging.judge_product(product, tree, tenant, claims, was)
+        hooks = self._declarations.hooks
+        return lambda tree: judging.judge_product(product, tree, tenant, claims, was, hooks=hooks)
 
     async def _refuse(
         self, scope: str, commit: str, judgement: Judgement, taken: Sound | None, cause: Cause

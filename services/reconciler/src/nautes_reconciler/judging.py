@@ -8,6 +8,7 @@ from nautes_domain import names
 from nautes_domain.capabilities import CommitState, CommitStatus
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog, Tree, read_product, read_tenant
 from nautes_domain.failures import Rejected, Violation
+from nautes_domain.hooks import NO_HOOKS, HookKinds
 from nautes_domain.validation import Claims, Setting, TenantSetting, Verdict, claims_of, judge
 
 DELETIONS_TRAILER: Final = "nautes-allow-deletions: all"
@@ -60,11 +61,17 @@ def judge_tenant(
 
 
 def judge_product(
-    product: str, tree: Tree, tenant: TenantCatalog, claims: Claims, before: ProductCatalog | None = None
+    product: str,
+    tree: Tree,
+    tenant: TenantCatalog,
+    claims: Claims,
+    before: ProductCatalog | None = None,
+    *,
+    hooks: HookKinds = NO_HOOKS,
 ) -> Judgement:
-    """Judge a product's repository; `before` is what it declared until now."""
+    """Judge a product's repository; `before` is what it declared until now, `hooks` are those that are installed."""
     catalog, problems = read_product(product, tree)
-    verdict = judge(Setting(catalog, tenant, claims, before), problems)
+    verdict = judge(Setting(catalog, tenant, claims, before, hooks), problems)
     return _judgement(verdict, catalog, problems)
 
 

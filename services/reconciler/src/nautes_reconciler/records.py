@@ -7,6 +7,7 @@ from nautes_domain import names
 from nautes_domain.catalog import ProductCatalog, TenantCatalog, read_product, read_tenant
 from nautes_domain.effects import Status
 from nautes_domain.failures import Rejected, Violation
+from nautes_domain.hooks import NO_HOOKS, HookKinds
 from nautes_domain.manifests import Component, ProjectPipelineRuntime
 from nautes_domain.snapshot import TENANT_KEY, IndexedProject, Snapshot, project_key
 
@@ -40,11 +41,17 @@ class Declarations:
     """The last good declarations of every scope, parsed once per commit."""
 
     def __init__(
-        self, desired: Records[Snapshot], index: Records[IndexedProject], status: Records[Status]
+        self,
+        desired: Records[Snapshot],
+        index: Records[IndexedProject],
+        status: Records[Status],
+        hooks: HookKinds = NO_HOOKS,
     ) -> None:
         self.desired = desired
         self.index = index
         self.status = status
+        self.hooks = hooks
+        """The hooks that are installed: declarations are judged by them, and runs made with them."""
         self._products: dict[str, tuple[_Version, ProductCatalog, tuple[Violation, ...]]] = {}
         self._tenant: tuple[_Version, TenantCatalog, tuple[Violation, ...]] = (("", ()), TenantCatalog(), ())
 

@@ -18,9 +18,11 @@ from nautes_domain.capabilities import (
 from nautes_domain.effects import Considered, Result, result_of
 from nautes_domain.events import Delivery
 from nautes_domain.failures import Blocked, Failure, Rejected
+from nautes_domain.hooks import PlacedHook
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.snapshot import StartedRun
-from nautes_domain.triggers import Match, Refresh, RunToStart, built_at, run_of_file
+from nautes_domain.triggers import Match, Refresh, RunToStart, built_at, placed_hooks, run_of_file
+from nautes_domain.validation import resources_of
 from nautes_reconciler.pipeline_files import read_pipeline
 from nautes_reconciler.records import Declarations
 from nautes_reconciler.skipping import Skipping
@@ -98,7 +100,7 @@ class Starter:
                 engine = await self._engine_on(run.cluster)
             file = f"{run.repository}/{run.path}"
             with span("read pipeline file"):
-                request, source = await self._read(run, delivery)
+                request, source = await self._read(run, delivery, engine)
             with span("build run"):
                 built = engine.build(request, source, file=file)
             ref = engine.address(run.cluster, request.name, request.namespace)
@@ -141,11 +143,20 @@ class Starter:
         considered = _settled(refresh.considered, already=not asked)
         return Done(considered, action, already=not asked, seconds=self._clock() - began)
 
-    async def _read(self, run: RunToStart, delivery: Delivery) -> tuple[RunRequest, bytes]:
-        """Return the request with where its pipeline was read, and the pipeline."""
+    async def _read(
+        self, run: RunToStart, delivery: Delivery, engine: PipelineEngine
+    ) -> tuple[RunRequest, bytes]:
+        """Return the request with its hooks and where its pipeline was read, and the pipeline."""
         placed, origin = await self._placed(run, delivery)
         source = await read_pipeline(self._code_host, origin)
-        return replace(placed.filled, origin=origin), source
+        around = await self._hooks(placed, engine)
+        return replace(placed.filled, origin=origin, hooks=around), source
+
+    async def _hooks(self, run: RunToStart, engine: PipelineEngine) -> tuple[PlacedHook, ...]:
+        if run.hooks is None:
+            return ()
+        present = resources_of(await self._declarations.tenant())
+        return placed_hooks(run, engine.name, self._declarations.hooks, present)
 
     async def _placed(self, run: RunToStart, delivery: Delivery) -> tuple[RunToStart, Origin]:
         """Return where the file is. An event that names no commit builds the one that the file is read at."""

@@ -10,6 +10,7 @@ from typing import Any
 from nautes_domain import pointers
 from nautes_domain.capabilities import RunRequest
 from nautes_domain.failures import Rejected, Violation
+from nautes_domain.hooks import PlacedHook
 from nautes_domain.plan import Ref
 from nautes_domain.queueing import Order
 from nautes_domain.run_logs import LogLine, LogQuery, gone, no_such_part, not_yet
@@ -32,6 +33,10 @@ class MemoryPipelineEngine:
         self._count = itertools.count(1)
         self._told: list[RunState] = []
         self._changed = asyncio.Condition()
+
+    def takes_hooks(self) -> bool:
+        """Say that it takes hooks."""
+        return True
 
     def address(self, cluster: str, name: str, namespace: str) -> Ref:
         """Return where a run is."""
@@ -61,6 +66,8 @@ class MemoryPipelineEngine:
             "params": {**document.get("params", {}), **request.params},
             "held": request.held,
             "stopping": False,
+            "before": [_hook(one) for one in request.hooks if not one.after],
+            "after": [_hook(one) for one in request.hooks if one.after],
         }
 
     async def start(self, request: RunRequest, run: Mapping[str, Any]) -> bool:
@@ -190,3 +197,7 @@ def _wanted(run: RunState, query: LogQuery, lines: Sequence[LogLine]) -> list[Lo
         one if query.tail is None else one[len(one) - min(query.tail, len(one)) :] for one in steps.values()
     ]
     return [line for one in keep for line in one]
+
+
+def _hook(placed: PlacedHook) -> Mapping[str, Any]:
+    return {"hook": placed.kind.name, "label": placed.label, "values": dict(placed.values)}

@@ -36,6 +36,10 @@ class TektonEngine:
         self._window = window
         self._dashboard = dashboard
 
+    def takes_hooks(self) -> bool:
+        """Say that it takes hooks; see `hooks`."""
+        return True
+
     def address(self, cluster: str, name: str, namespace: str) -> Ref:
         """Return where a run is."""
         return Ref(f"kubernetes/{cluster}", KIND, name, namespace)

@@ -6,7 +6,7 @@ The schema of the custom resource does not cover these (tektoncd/pipeline, `pipe
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -64,8 +64,10 @@ class Finding:
     fix: str = ""
 
 
-def violations(document: Document, params: Mapping[str, str]) -> tuple[Violation, ...]:
-    """Return everything that keeps the document from being one run; `params` is what the event adds."""
+def violations(
+    document: Document, params: Mapping[str, str], further: Iterable[Finding] = ()
+) -> tuple[Violation, ...]:
+    """Return everything that keeps the document from being one run; `params` is what the event adds, `further` what else was found."""
     name = str((_mapping(document.value.get("metadata"))).get("name") or "")
     kind = str(document.value.get("kind") or "document")[:80]
     return tuple(
@@ -79,7 +81,7 @@ def violations(document: Document, params: Mapping[str, str]) -> tuple[Violation
             found.message,
             found.fix,
         )
-        for found in _findings(document.value, params)
+        for found in (*_findings(document.value, params), *further)
     )
 
 

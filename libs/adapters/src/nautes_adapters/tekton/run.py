@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from nautes_adapters.tekton import hooks
 from nautes_adapters.tekton.rules import API_VERSION, KIND, violations
 from nautes_adapters.tekton.status import PENDING
 from nautes_domain import pointers
@@ -25,16 +26,20 @@ def build(request: RunRequest, source: bytes, *, file: str) -> Mapping[str, Any]
 
     Whether it waits is said by the request and not by the file. Kept of the metadata are labels and annotations
     outside the platform's own prefixes. Inputs take their places first; what is judged is the file with them.
-    Event data becomes `spec.params`, in place of a parameter of the same name.
+    Event data becomes `spec.params`, in place of a parameter of the same name. Hooks stand around the file's tasks.
     """
     document = _only(parse(source, file), file)
     lost = _unplaced(document, request)
     written = _copy(document.value) if lost else pointers.replaced(_copy(document.value), request.inputs)
-    found = (*lost, *violations(replace(document, value=written), {**request.params, **request.inputs}))
+    said = {**request.params, **request.inputs, **hooks.told(request.hooks)}
+    found = (
+        *lost,
+        *violations(replace(document, value=written), said, hooks.findings(written, request.hooks)),
+    )
     if found:
         raise pipeline_file_rejected(file, found)
     metadata, spec = written.get("metadata") or {}, written["spec"]
-    spec = {key: value for key, value in spec.items() if key != "status"}
+    spec = hooks.surrounded({key: value for key, value in spec.items() if key != "status"}, request.hooks)
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,

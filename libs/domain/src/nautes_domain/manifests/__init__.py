@@ -19,6 +19,7 @@ from nautes_domain.manifests.pipeline import (
     EventSource,
     GitLabSource,
     Hook,
+    Hooks,
     Pipeline,
     PipelineTrigger,
     ProjectPipelineRuntime,
@@ -36,8 +37,8 @@ __all__ = [
     "KINDS", "PRODUCT_KINDS", "TENANT_KINDS", "AdditionalGit", "ArtifactRepo", "ArtifactRepoProvider", "CalendarSource",
     "CatchUp", "Cluster",
     "CodeRepo", "CodeRepoBinding", "CodeRepoProvider", "Component", "ComponentsList", "DeploymentRuntime",
-    "Environment", "EventSource", "GitLabSource", "Hook", "Pipeline", "PipelineTrigger", "Product", "ProductProvider",
-    "Project", "ProjectArtifactRepo", "ProjectPipelineRuntime", "Tenant",
+    "Environment", "EventSource", "GitLabSource", "Hook", "Hooks", "Pipeline", "PipelineTrigger", "Product",
+    "ProductProvider", "Project", "ProjectArtifactRepo", "ProjectPipelineRuntime", "Tenant",
 ]  # fmt: skip
 
 TENANT_KINDS: Final[tuple[type[Any], ...]] = (

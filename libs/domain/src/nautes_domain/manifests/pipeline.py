@@ -144,19 +144,31 @@ class AdditionalResources(Part):
     git: AdditionalGit | None = None
 
 
+HookValue = Annotated[str, StringConstraints(max_length=4000)]
+
+
 class Hook(Part):
-    """A task before or after the pipeline."""
+    """A task before or after the pipeline; `nautes hooks list` shows which there are."""
 
     name: Text
     alias: str = ""
-    vars: Mapping[str, str] = Field(default_factory=dict)
+    """Tells it from another use of the same hook."""
+    vars: Mapping[str, HookValue] = Field(default_factory=dict)
+    """What the hook asks people for; `nautes hooks show` says what."""
+
+    @property
+    def label(self) -> str:
+        """What it goes by in its runtime."""
+        return self.alias or self.name
 
 
 class Hooks(Part):
     """Tasks around the user's pipeline."""
 
-    pre_hooks: tuple[Hook, ...] = ()
-    post_hooks: tuple[Hook, ...] = ()
+    pre_hooks: tuple[Hook, ...] = Field(default=(), max_length=20)
+    """They run one after the other, and the pipeline after the last; it does not run if one of them fails."""
+    post_hooks: tuple[Hook, ...] = Field(default=(), max_length=20)
+    """They run beside each other when the pipeline has ended, however it did."""
 
 
 class Concurrency(Part):

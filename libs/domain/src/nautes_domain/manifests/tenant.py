@@ -13,12 +13,34 @@ Address = Annotated[
 """An HTTP address without user, query or fragment: credentials never stand in a URL."""
 
 
+Certificates = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]+\n)+-----END CERTIFICATE-----\n?)*$",
+        max_length=200_000,
+    ),
+]
+"""Certificates as PEM, one after the other. No private key is ever one of them."""
+
+KnownHosts = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z0-9.,:\[\]_-]+ [a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [^\n]*)?\n?)*$", max_length=50_000
+    ),
+]
+"""Lines as in `known_hosts` (OpenSSH, sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"), host names in the clear."""
+
+
 class TenantSpec(Part):
     """What holds for all products of the tenant."""
 
     display_name: str = ""
     reserved_namespaces: tuple[Label, ...] = ()
     """Namespaces that no product may use on any cluster, besides those which are always reserved."""
+    certificate_authorities: Certificates = ""
+    """Who vouches for the tenant's own servers: what hooks of pipelines trust besides their image's own authorities."""
+    ssh_known_hosts: KnownHosts = ""
+    """By which keys hooks of pipelines know the code host over SSH."""
 
 
 class Tenant(Manifest):

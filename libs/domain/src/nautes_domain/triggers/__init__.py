@@ -6,6 +6,7 @@ A delivery happens once; the names of runs derive from its content, so that doin
 from nautes_domain.triggers.choosing import chosen, pipeline_of
 from nautes_domain.triggers.deployments import Refresh
 from nautes_domain.triggers.facts import Facts
+from nautes_domain.triggers.hooks import placed as placed_hooks
 from nautes_domain.triggers.inputs import asks_for_dashboards, dashboards
 from nautes_domain.triggers.matching import Match, match, watches_paths
 from nautes_domain.triggers.runs import RunToStart, built_at, run_of_file
@@ -13,5 +14,5 @@ from nautes_domain.triggers.skips import skips
 
 __all__ = [
     "Facts", "Match", "Refresh", "RunToStart", "asks_for_dashboards", "built_at", "chosen", "dashboards", "match",
-    "pipeline_of", "run_of_file", "skips", "watches_paths",
+    "pipeline_of", "placed_hooks", "run_of_file", "skips", "watches_paths",
 ]  # fmt: skip

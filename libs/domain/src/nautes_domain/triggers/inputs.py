@@ -75,12 +75,12 @@ def pipeline_of(runtime: ProjectPipelineRuntime, trigger: PipelineTrigger) -> Pi
 
 
 def asks_for_dashboards(catalog: ProductCatalog) -> bool:
-    """Say whether any trigger hands the address of a dashboard to its run."""
+    """Say whether any trigger hands the address of a dashboard to its run, or hooks may want it."""
     return any(
-        variable == DASHBOARD
+        declared.manifest.spec.hooks is not None or variable == DASHBOARD
         for declared in catalog.pipelines.values()
         for trigger in declared.manifest.spec.pipeline_triggers
-        for _, variable in chosen(trigger)
+        for variable in ("", *(variable for _, variable in chosen(trigger)))
     )
 
 

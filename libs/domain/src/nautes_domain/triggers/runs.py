@@ -10,7 +10,7 @@ from nautes_domain.capabilities import Origin, RunRequest
 from nautes_domain.catalog import ProductCatalog
 from nautes_domain.effects import Considered
 from nautes_domain.events import Delivery
-from nautes_domain.manifests import PipelineTrigger, ProjectPipelineRuntime
+from nautes_domain.manifests import Hooks, PipelineTrigger, ProjectPipelineRuntime
 from nautes_domain.triggers import inputs
 from nautes_domain.triggers.facts import Facts
 from nautes_domain.triggers.verdicts import Verdict
@@ -39,6 +39,8 @@ class RunToStart:
     """Every variable that may be handed to it; see `inputs`."""
     inputs: tuple[tuple[str, str], ...] = ()
     """Pointer into the run, and the variable whose value is put there."""
+    hooks: Hooks | None = None
+    """What its runtime puts around it."""
 
     @property
     def filled(self) -> RunRequest:
@@ -84,6 +86,7 @@ def run_of(
         ),
         values=inputs.variables(delivery, catalog, runtime, trigger, repository, facts),
         inputs=inputs.chosen(trigger),
+        hooks=runtime.spec.hooks,
     )
 
 

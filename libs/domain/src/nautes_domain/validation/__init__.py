@@ -4,6 +4,7 @@ Rule ids are those of the original (section 3: C…, P…, T…, R…, B…, J�
 lists them all. Every rule looks at the whole catalog and yields all its violations; none stops another.
 """
 
+from nautes_domain.validation.hooks import resources_of
 from nautes_domain.validation.judging import BY_TENANT, Verdict, judge, product_violations, tenant_violations
 from nautes_domain.validation.setting import (
     ENVIRONMENT,
@@ -16,5 +17,5 @@ from nautes_domain.validation.setting import (
 
 __all__ = [
     "BY_TENANT", "ENVIRONMENT", "Claims", "Setting", "TenantSetting", "Verdict", "claims_of", "judge", "may_use",
-    "product_violations", "tenant_violations",
+    "product_violations", "resources_of", "tenant_violations",
 ]  # fmt: skip

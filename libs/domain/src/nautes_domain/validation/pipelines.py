@@ -1,4 +1,4 @@
-"""What stands in a pipeline runtime: rules L3, L5 to L9, L11, L13, A2. Pure."""
+"""What stands in a pipeline runtime: rules L3, L5 to L9, L11, A2, A11. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from nautes_domain.catalog import Declared
 from nautes_domain.failures import Violation
-from nautes_domain.manifests import Hook, ProjectPipelineRuntime
+from nautes_domain.manifests import ProjectPipelineRuntime
 from nautes_domain.patterns import means_files
 from nautes_domain.source import Path
 from nautes_domain.validation.references import references
@@ -173,52 +173,3 @@ def additional(setting: Setting) -> Iterator[Violation]:
         if any(f"{separator}{host}" in git.url for host in hosts for separator in "@/"):
             message = "the address is on the tenant's own code host, where rights are given by name"
             yield runtime.violation((*path, "url"), "L9", message, "write codeRepo instead")
-
-
-def hooks(setting: Setting) -> Iterator[Violation]:
-    """L13: hooks are known to the cluster's pipeline component, fit where they stand, and are named once."""
-    for runtime in setting.catalog.pipelines.values():
-        spec = runtime.manifest.spec
-        if spec.hooks is None:
-            continue
-        seen: set[str] = set()
-        for field, listed in (("preHooks", spec.hooks.pre_hooks), ("postHooks", spec.hooks.post_hooks)):
-            names: set[str] = set()
-            for index, hook in enumerate(listed):
-                path: Path = ("spec", "hooks", field, index)
-                shown = hook.alias or hook.name
-                if hook.name in names:
-                    yield runtime.violation(
-                        path, "L13", f"hook {hook.name!r} stands here twice", "remove one"
-                    )
-                elif shown in seen:
-                    fix = "give each an alias of its own"
-                    yield runtime.violation(path, "L13", f"{shown!r} names another hook already", fix)
-                names.add(hook.name)
-                seen.add(shown)
-                yield from _hook(setting, runtime, path, hook)
-
-
-def _hook(setting: Setting, runtime: Runtime, path: Path, hook: Hook) -> Iterator[Violation]:
-    spec = runtime.manifest.spec
-    cluster = setting.cluster_of(spec.destination.environment)
-    component = cluster.manifest.spec.components_list.pipeline if cluster else None
-    if component is None:  # L10 says so
-        return
-    known = setting.hooks.get(component.name, {})
-    kind = known.get(hook.name)
-    if kind is None:
-        fix = f"write one of {', '.join(sorted(known))}" if known else "remove it: no hooks are installed"
-        yield runtime.violation(path, "L13", f"{component.name} knows no hook {hook.name!r}", fix)
-        return
-    sorts = {"gitlab" if one.gitlab else "calendar" for one in spec.event_sources}
-    allowed = kind.is_pre_hook if "preHooks" in path else kind.is_post_hook
-    checks = (
-        (not allowed, f"hook {hook.name} may not stand here"),
-        (not sorts <= kind.event_source_types, f"hook {hook.name} does not serve all event sources of the runtime"),
-        (not kind.required <= hook.vars.keys(), f"lacks variables {', '.join(sorted(kind.required - hook.vars.keys()))}"),
-        (not hook.vars.keys() <= kind.variables, f"has unknown variables {', '.join(sorted(hook.vars.keys() - kind.variables))}"),
-    )  # fmt: skip
-    for broken, message in checks:
-        if broken:
-            yield runtime.violation(path, "L13", message, "see what the hook says of itself")

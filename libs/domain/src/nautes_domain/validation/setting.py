@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any, Final
 
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog
-from nautes_domain.components import NO_HOOKS, HookKinds
 from nautes_domain.failures import Violation
+from nautes_domain.hooks import NO_HOOKS, HookKinds
 from nautes_domain.manifests import Cluster, DeploymentRuntime, ProjectPipelineRuntime
 from nautes_domain.source import Path
 

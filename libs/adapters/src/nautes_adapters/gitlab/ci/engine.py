@@ -52,6 +52,10 @@ class GitLabCiEngine:
         self._pause = pause
         self._pipelines = Pipelines(api)
 
+    def takes_hooks(self) -> bool:
+        """Say that it takes none: GitLab reads the pipeline file by itself, so nothing can be put around it."""
+        return False
+
     def address(self, cluster: str, name: str, namespace: str) -> Ref:  # noqa: ARG002 - the code host runs it
         """Return where a run is."""
         return Ref("gitlab", "Pipeline", name, namespace)

@@ -47,6 +47,14 @@ def build(request: RunRequest, source: bytes, *, file: str, cluster: str) -> Map
             next_step="leave `concurrency.limit` out, and use `resource_group` in the pipeline file",
             code="cannot-hold",
         )
+    if request.hooks:
+        raise Rejected(
+            "GitLab CI takes no hooks",
+            what=f"pipeline file {file}",
+            who="owners of the runtime",
+            next_step="remove `spec.hooks`, and write such jobs into the pipeline file with stages `.pre` and `.post`",
+            code="no-hooks",
+        )
     document = _only(parse(source, file), file)
     found = [*_findings(document), *_names(document, request.params), *_unplaced(document, request)]
     if found:
