@@ -13,7 +13,6 @@ from nautes_adapters.argocd import (
     ArgoTarget,
     ClusterAccess,
     ClusterSecrets,
-    PrivateKey,
     RepositorySecrets,
     cluster_secret_state,
 )
@@ -24,6 +23,7 @@ from nautes_adapters.kubernetes import (
     SYSTEM_NAMESPACE,
     KubernetesClient,
     KubernetesTarget,
+    PrivateKey,
     ProductSpaces,
     bootstrap_state,
 )

@@ -10,13 +10,12 @@ from nautes_adapters.argocd import (
     ArgoTarget,
     ClusterAccess,
     ClusterSecrets,
-    PrivateKey,
     RepositorySecrets,
     cluster_secret_state,
 )
 from nautes_adapters.argocd.repositories import repository_state
 from nautes_adapters.argocd.state import product_state
-from nautes_adapters.kubernetes import KubernetesClient
+from nautes_adapters.kubernetes import KubernetesClient, PrivateKey
 from nautes_domain import names
 from nautes_domain.capabilities import Deployment, ReadKey
 from nautes_domain.failures import Rejected

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from nautes_adapters.argocd import ArgoDeployer, ArgoTarget, PrivateKey, RepositorySecrets
+from nautes_adapters.argocd import ArgoDeployer, ArgoTarget, RepositorySecrets
+from nautes_adapters.kubernetes import PrivateKey
 from nautes_domain.capabilities import ReadKey
 from nautes_domain.effects import Cause, effect_of
 from nautes_domain.failures import Blocked, Retry

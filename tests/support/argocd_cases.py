@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from nautes_adapters.argocd import ArgoDeployer, PrivateKey, RepositorySecrets
-from nautes_adapters.kubernetes import KubernetesClient
+from nautes_adapters.argocd import ArgoDeployer, RepositorySecrets
+from nautes_adapters.kubernetes import KubernetesClient, PrivateKey
 from nautes_domain.capabilities import Deployment, ReadKey
 from nautes_domain.plan import State
 from support.local_cluster import clusters

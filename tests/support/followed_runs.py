@@ -185,7 +185,7 @@ def now():
 def connect(name, secret, pipelines):
     client = KubernetesClient.from_token(*(secret.values[key] for key in ("server", "ca", "token")))
     target = KubernetesTarget(client, name, ())
-    return Cluster(secret.version, pipelines, target, TektonEngine(client, window=2), client.close)
+    return Cluster(secret.version, pipelines, (target,), TektonEngine(client, window=2), client.close)
 
 
 def push(project_id, commit):

@@ -355,9 +355,30 @@ class Space:
     entity: str
 
 
+@dataclass(frozen=True, slots=True)
+class HookNeeds:
+    """What the hooks of one pipeline runtime ask to find in its namespace; values of secrets are no part of it."""
+
+    runtime: str
+    cluster: str
+    namespace: str
+    entity: str
+    read_key: ReadKey | None = None
+    """The key of the pipeline repository, if they read it."""
+    repository_url: str = ""
+    """Its address over SSH; empty if the platform was not told where the code host is."""
+    known_hosts: str = ""
+    authorities: str = ""
+    """Certificates, if they trust the tenant's."""
+
+
 class TenantSpace(Protocol):
     """What gives a product its place on a cluster: namespaces and RBAC."""
 
     def space_state(self, scope: str, spaces: tuple[Space, ...]) -> State:
         """Return namespaces, accounts, roles and bindings. Pure."""
+        ...
+
+    def hook_state(self, scope: str, needs: tuple[HookNeeds, ...]) -> State:
+        """Return what hooks find beside them. Pure."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from functools import partial
 from time import perf_counter
 
-from nautes_adapters.argocd import ArgoDeployer, ArgoTarget, PrivateKey, RepositorySecrets
+from nautes_adapters.argocd import ArgoDeployer, ArgoTarget, RepositorySecrets
 from nautes_adapters.gitlab import (
     GitLabApi,
     GitLabCiEngine,
@@ -13,7 +13,14 @@ from nautes_adapters.gitlab import (
     GitLabLostCalls,
     GitLabSpace,
 )
-from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesClient, KubernetesTarget, ProductSpaces
+from nautes_adapters.kubernetes import (
+    SPACE_KINDS,
+    HookResources,
+    KubernetesClient,
+    KubernetesTarget,
+    PrivateKey,
+    ProductSpaces,
+)
 from nautes_adapters.tekton import TektonEngine
 from nautes_adapters.vault import VaultSecretStore, VaultSession
 from nautes_domain import names
@@ -200,7 +207,7 @@ def _systems(settings: ReconcilerSettings, context: ServiceContext, declarations
     )
     kubeconfig = settings.management.kubeconfig
     management = KubernetesClient.from_kubeconfig(kubeconfig) if kubeconfig else KubernetesClient.in_cluster()
-    connections = Connections(settings, context, declarations)
+    connections = Connections(settings, context, declarations, secrets)
     clusters = Clusters(secrets, connections, declarations.pipelines_on, perf_counter)
     for close in (clusters.close, management.close, gitlab.close, code_host.close):
         context.on_stop(close)
@@ -220,28 +227,33 @@ class Connections:
     """Connects clusters, each with the pipeline engine that it declares: Tekton, unless it names another."""
 
     def __init__(
-        self, settings: ReconcilerSettings, context: ServiceContext, declarations: Declarations
+        self,
+        settings: ReconcilerSettings,
+        context: ServiceContext,
+        declarations: Declarations,
+        secrets: SecretStore,
     ) -> None:
         self._settings = settings
         self._context = context
         self._declarations = declarations
+        self._key = partial(_read_key, secrets)
 
     def __call__(self, name: str, secret: StoredSecret, pipelines: Component | None) -> Cluster:
         """Return a connected cluster. Raises Rejected if its engine lacks a setting."""
         values = secret.values
         client = KubernetesClient.from_token(values["server"], values["ca"], values["token"])
-        target = KubernetesTarget(client, name, SPACE_KINDS)
+        targets = (KubernetesTarget(client, name, SPACE_KINDS), HookResources(client, name, self._key))
         if pipelines is None or pipelines.name != GitLabCiEngine.name:
             dashboard = pipelines.additions.get("host", "") if pipelines else ""
             engine: PipelineEngine = TektonEngine(client, dashboard=dashboard)
-            return Cluster(secret.version, pipelines, target, engine, client.close)
+            return Cluster(secret.version, pipelines, targets, engine, client.close)
         ci = self._gitlab_ci(name)
 
         async def close() -> None:
             await ci.close()
             await client.close()
 
-        return Cluster(secret.version, pipelines, target, ci, close)
+        return Cluster(secret.version, pipelines, targets, ci, close)
 
     def _gitlab_ci(self, cluster: str) -> GitLabCiEngine:
         gitlab, context = self._settings.gitlab, self._context

@@ -14,7 +14,7 @@ from nautes_domain.capabilities import (
     SecretStore,
     TenantSpace,
 )
-from nautes_domain.catalog import ProductCatalog, TenantCatalog
+from nautes_domain.catalog import TenantCatalog
 from nautes_domain.effects import Cause
 from nautes_domain.events import Fact
 from nautes_domain.failures import Rejected
@@ -25,6 +25,8 @@ from nautes_reconciler import desired, judging
 from nautes_reconciler.clusters import Clusters
 from nautes_reconciler.declaring import Declaring
 from nautes_reconciler.desired import Addresses
+from nautes_reconciler.hook_needs import needs_of
+from nautes_reconciler.hook_needs import sources as hook_sources
 from nautes_reconciler.records import Declarations
 from nautes_runtime.bus import Bus
 from nautes_runtime.scopes import Assignment
@@ -119,13 +121,16 @@ class Assigning:
         catalog = self._declarations.parsed(snapshot)
         await self._still_valid(snapshot, tenant)
         projects = tuple(desired.repositories(catalog))
+        hooked = hook_sources(catalog, tenant, self._declarations.hooks)
+        keys = await self._read_keys(product, {*desired.sources(catalog), *hooked})
         state = desired.product_state(
             catalog,
             self._addresses,
             await self._secret_versions(projects),
             spaces=self._systems.spaces,
             deployer=self._systems.deployer,
-            keys=await self._read_keys(catalog),
+            keys=keys,
+            needs=needs_of(catalog, tenant, self._declarations.hooks, self._addresses, keys),
         )
         return Assignment(
             desired=state,
@@ -189,18 +194,18 @@ class Assigning:
         workers = {name for name, one in tenant.clusters.items() if one.manifest.spec.usage == "worker"}
         clusters = self._systems.clusters
         registered = {name for name in workers if await clusters.get(name) is not None}
-        places = [await clusters.target(name) for name in sorted(needed | registered)]
+        places = [target for name in sorted(needed | registered) for target in await clusters.targets(name)]
         # Argo CD must have the key to a repository before an Application that reads it.
         return (self._systems.gitlab, *places, self._systems.argocd_repositories, self._systems.argocd)
 
-    async def _read_keys(self, catalog: ProductCatalog) -> Mapping[str, ReadKey]:
-        """Return which key reads each repository that is deployed from; nothing where they are read without."""
+    async def _read_keys(self, product: str, repositories: Iterable[str]) -> Mapping[str, ReadKey]:
+        """Return which key reads each of a product's repositories; nothing where they are read without."""
         if not self._addresses.code_host_ssh:
             return {}
         known = await self._declarations.projects()
         keys: dict[str, ReadKey] = {}
-        for name in desired.sources(catalog):
-            project = known.get((catalog.product, name))
+        for name in sorted(repositories):
+            project = known.get((product, name))
             keys[name] = ReadKey(name, "")
             if project is None:
                 continue

@@ -27,7 +27,8 @@ class Cluster:
     """Version of the credentials that it was connected with."""
     pipelines: Component | None
     """What serves pipelines there, as it was declared when it was connected."""
-    target: Target
+    targets: tuple[Target, ...]
+    """What is written there: the spaces of products, then what hooks find in them."""
     engine: PipelineEngine
     close: Callable[[], Awaitable[None]]
 
@@ -89,10 +90,10 @@ class Clusters:
                 await known.close()
         return self._connected[name]
 
-    async def target(self, name: str) -> Target:
-        """Return the reconcile target of a cluster; one that blocks while it is not registered."""
+    async def targets(self, name: str) -> tuple[Target, ...]:
+        """Return the reconcile targets of a cluster, namespaces first; one that blocks while it is not registered."""
         cluster = await self.get(name)
-        return Unregistered(name) if cluster is None else cluster.target
+        return (Unregistered(name),) if cluster is None else cluster.targets
 
     async def engine(self, name: str) -> PipelineEngine:
         """Return the pipeline engine of a cluster. Raises Blocked while it is not registered."""

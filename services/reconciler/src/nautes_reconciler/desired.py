@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from nautes_domain import names
-from nautes_domain.capabilities import ADDITIONAL, Deployer, Deployment, ReadKey, Space, TenantSpace
+from nautes_domain.capabilities import (
+    ADDITIONAL,
+    Deployer,
+    Deployment,
+    HookNeeds,
+    ReadKey,
+    Space,
+    TenantSpace,
+)
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog
 from nautes_domain.events import HOOK_EVENTS as HOOK_EVENTS_BY_KIND
 from nautes_domain.events import DeliveryKind
@@ -102,8 +110,9 @@ def product_state(
     spaces: TenantSpace,
     deployer: Deployer,
     keys: ReadKeys | None = None,
+    needs: Iterable[HookNeeds] = (),
 ) -> State:
-    """Return everything that a valid product needs: repositories with hooks, namespaces, applications."""
+    """Return everything that a valid product needs: repositories with hooks, namespaces and what is in them, applications."""
     scope = names.scope("product", catalog.product)
     states: list[State] = [
         _hosted(
@@ -117,6 +126,7 @@ def product_state(
         for place in repositories(catalog)
     ]
     states.append(spaces.space_state(scope, tuple(spaces_of(catalog))))
+    states.append(spaces.hook_state(scope, tuple(needs)))
     deployments = tuple(deployments_of(catalog, addresses, keys or {}))
     if deployments:
         states.append(deployer.product_state(catalog.product, deployments))

@@ -2,14 +2,13 @@
 
 from nautes_adapters.argocd.clusters import ClusterAccess, ClusterSecrets, cluster_secret_state
 from nautes_adapters.argocd.deployer import ArgoDeployer, ArgoTarget
-from nautes_adapters.argocd.repositories import PrivateKey, RepositorySecrets
+from nautes_adapters.argocd.repositories import RepositorySecrets
 
 __all__ = [
     "ArgoDeployer",
     "ArgoTarget",
     "ClusterAccess",
     "ClusterSecrets",
-    "PrivateKey",
     "RepositorySecrets",
     "cluster_secret_state",
 ]

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nautes_adapters.argocd.contents import CONTENT, TYPE_LABEL, content_digest, decoded, encoded
-from nautes_adapters.argocd.state import NAMESPACE
+from nautes_adapters.argocd.state import NAMESPACE, TYPE_LABEL
 from nautes_adapters.kubernetes import KubernetesClient, owned, owner, selector
+from nautes_adapters.kubernetes.contents import CONTENT, content_digest, decoded, encoded
 from nautes_domain import names
 from nautes_domain.failures import Blocked, Rejected, Retry
 from nautes_domain.plan import Action, Observed, Ref, Spec, State, Verb, Wanted

@@ -1,16 +1,23 @@
 """Repositories that Argo CD reads with a key of their own: one Secret each, whose key never enters a plan."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from nautes_adapters.argocd.contents import CONTENT, TYPE_LABEL, content_digest, decoded, encoded
-from nautes_adapters.argocd.state import NAMESPACE
+from nautes_adapters.argocd.state import NAMESPACE, TYPE_LABEL
 from nautes_adapters.kubernetes import KubernetesClient, owned, owner, selector
+from nautes_adapters.kubernetes.contents import (
+    CONTENT,
+    KeyOf,
+    PrivateKey,
+    content_digest,
+    decoded,
+    encoded,
+    planned_key,
+)
 from nautes_domain import names
-from nautes_domain.capabilities import Deployment
-from nautes_domain.failures import Blocked, Rejected, Retry
+from nautes_domain.capabilities import Deployment, ReadKey
+from nautes_domain.failures import Rejected, Retry
 from nautes_domain.plan import Action, Observed, Ref, Spec, State, Verb, Wanted
 
 SYSTEM: Final = "argocd-repositories"
@@ -19,19 +26,6 @@ KIND: Final = "RepositorySecret"
 _KEY = "nautes.io/read-key"
 _KEY_VERSION = "nautes.io/read-key-version"
 _FINGERPRINT = "nautes.io/read-key-fingerprint"
-
-
-@dataclass(frozen=True, slots=True)
-class PrivateKey:
-    """A stored read key: its value, its version, and the fingerprint of its public half (`SHA256:…`)."""
-
-    value: str = field(repr=False)
-    version: int
-    fingerprint: str
-
-
-KeyOf = Callable[[str], Awaitable[PrivateKey | None]]
-"""Gives the newest key at a path of the secret store, None while there is none."""
 
 
 def repository_state(product: str, deployments: Iterable[Deployment]) -> State:
@@ -138,14 +132,9 @@ class RepositorySecrets:
         await self._client.apply(wanted)
 
     async def _current_key(self, ref: Ref, spec: Spec) -> PrivateKey:
-        path = str(spec["key"])
-        key = await self._key(path) if path else None
-        if key is None:
-            by = f"secret/{path}" if path else f"coderepo/{ref.scope}/{ref.name}"
-            raise Blocked("the repository has no read key yet", by=by, what=str(ref), code="no-read-key")
-        if (key.version, key.fingerprint) != (spec["key_version"], spec["fingerprint"]):
-            raise Retry("its read key was replaced meanwhile", what=str(ref), code="read-key-stale")
-        return key
+        planned = ReadKey(ref.name, str(spec["key"]), int(spec["key_version"]), str(spec["fingerprint"]))
+        repository = f"{ref.scope}/{ref.name}"
+        return await planned_key(self._key, planned, what=str(ref), repository=repository)
 
     async def _strip(self, name: str, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:
         """Remove values that are not ours: applying leaves them, and one of them could be `insecure`."""

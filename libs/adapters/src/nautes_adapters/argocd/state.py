@@ -12,6 +12,8 @@ from nautes_domain.plan import Ref, State, Wanted
 
 SYSTEM: Final = "argocd"
 NAMESPACE: Final = "argocd"
+TYPE_LABEL: Final = "argocd.argoproj.io/secret-type"
+"""Argo CD, "Declarative Setup", Clusters and Repositories."""
 KINDS: Final = ("AppProject", "Application")
 FINALIZER: Final = "resources-finalizer.argocd.argoproj.io"
 """On an Application: what was deployed goes with it."""

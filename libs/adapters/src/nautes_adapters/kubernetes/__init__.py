@@ -9,7 +9,9 @@ from nautes_adapters.kubernetes.bootstrap import (
     bootstrap_state,
 )
 from nautes_adapters.kubernetes.client import AccountToken, Change, KubernetesClient, account_user
+from nautes_adapters.kubernetes.contents import PrivateKey
 from nautes_adapters.kubernetes.errors import AlreadyExists
+from nautes_adapters.kubernetes.hook_resources import HookResources
 from nautes_adapters.kubernetes.kubeconfig import closed_kubeconfig
 from nautes_adapters.kubernetes.marks import owned, owner, selector
 from nautes_adapters.kubernetes.spaces import SPACE_KINDS, ProductSpaces
@@ -25,9 +27,11 @@ __all__ = [
     "AccountToken",
     "AlreadyExists",
     "Change",
+    "HookResources",
     "KubernetesClient",
     "KubernetesTarget",
     "ObjectsTarget",
+    "PrivateKey",
     "ProductSpaces",
     "account_user",
     "bootstrap_state",

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from nautes_domain.hooks import AUTHORITIES, KEYS
+
 Rule = dict[str, Any]
 
 READ: Final = ("get", "list", "watch")
@@ -10,9 +12,10 @@ WRITE: Final = ("create", "update", "patch", "delete")
 RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 
 
-def rule(group: str, resources: Iterable[str], verbs: Iterable[str]) -> Rule:
-    """Return one PolicyRule of one API group; the core group is the empty text."""
-    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+def rule(group: str, resources: Iterable[str], verbs: Iterable[str], name: str = "") -> Rule:
+    """Return one PolicyRule of one API group, for objects of any name or of one; the core group is the empty text."""
+    found = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+    return {**found, "resourceNames": [name]} if name else found
 
 
 ACCOUNT_RULES: Final[tuple[Rule, ...]] = (
@@ -35,9 +38,11 @@ RECONCILER_RULES: Final[tuple[Rule, ...]] = (
     *ACCOUNT_RULES,
     *PIPELINE_RULES,
     rule("tekton.dev", ("pipelineruns",), ("patch", "delete")),
+    rule("", ("secrets",), ("get", *WRITE), KEYS),
+    rule("", ("configmaps",), WRITE, AUTHORITIES),
 )
 """What the reconciler may do; it patches runs to let them go, stop them and remember what it reported of them, and deletes
-what is not kept. It holds all that it grants, for nobody may grant what he does not hold
+what is not kept. Of Secrets it knows one by name and lists none: the keys that hooks of pipelines ask for. It holds all that it grants, for nobody may grant what he does not hold
 (Kubernetes, "Using RBAC Authorization", privilege escalation prevention); so it needs no `escalate` or `bind`."""
 
 DEPLOYER_RULES: Final[tuple[Rule, ...]] = (

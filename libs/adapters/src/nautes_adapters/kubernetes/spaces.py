@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from nautes_adapters.kubernetes.hook_resources import hook_state
 from nautes_adapters.kubernetes.marks import owned
 from nautes_adapters.kubernetes.rights import ACCOUNT_RULES, PIPELINE_RULES, RBAC_GROUP
 from nautes_adapters.kubernetes.target import cluster_system
 from nautes_domain import names
-from nautes_domain.capabilities import Space
+from nautes_domain.capabilities import HookNeeds, Space
 from nautes_domain.failures import Rejected
 from nautes_domain.plan import Ref, State, Wanted
 
@@ -44,6 +45,10 @@ class ProductSpaces:
             for ref, spec, because in _objects(space, _may_run(space, spaces)):
                 desired.setdefault(ref, Wanted(owned(spec, scope), because, space.entity))
         return desired
+
+    def hook_state(self, scope: str, needs: tuple[HookNeeds, ...]) -> State:
+        """Return what the hooks of one scope find beside them; see `hook_resources`."""
+        return hook_state(scope, needs)
 
 
 def _may_run(space: Space, spaces: Iterable[Space]) -> bool:

@@ -7,6 +7,7 @@ from nautes_adapters.kubernetes import AlreadyExists, KubernetesClient, account_
 from nautes_adapters.kubernetes.errors import CONFLICT, DENIED
 from nautes_adapters.kubernetes.spaces import role_name
 from nautes_adapters.tekton.following import SELECTOR, WINDOW, Following
+from nautes_adapters.tekton.hooks import needed
 from nautes_adapters.tekton.logs import PAUSE, RunLogs
 from nautes_adapters.tekton.rules import KIND
 from nautes_adapters.tekton.run import build, traced
@@ -51,10 +52,11 @@ class TektonEngine:
     async def start(self, request: RunRequest, run: Mapping[str, Any]) -> bool:
         """Create the run as the account itself, so that nothing but the account's rights counts.
 
-        False if a run of that name is there. Blocked while namespace, account or its rights are missing.
+        False if a run of that name is there. Blocked while namespace, account, its rights or what hooks need are missing.
         """
         if await self._client.get("ServiceAccount", request.account, request.namespace) is None:
             raise _blocked(request, "the namespace or the account is not there yet")
+        await self._check_folders(request)
         try:
             await self._client.create(
                 traced(run, request.traceparent), impersonate=account_user(request.namespace, request.account)
@@ -113,6 +115,14 @@ class TektonEngine:
     def logs(self, run: RunState, query: LogQuery) -> AsyncGenerator[LogLine, None]:
         """Yield what the steps wrote; see `logs`."""
         return RunLogs(self._client, run, query, pause=self._pause).lines()
+
+    async def _check_folders(self, request: RunRequest) -> None:
+        """Raise Blocked while something is missing that a hook finds beside it: its pod would wait for it and say nothing."""
+        for kind, name, entry in sorted(needed(request.hooks)):
+            found = await self._client.get(kind, name, request.namespace)
+            if entry not in ((found or {}).get("data") or {}):
+                why = f"its hooks need {entry} of {kind}/{name}, which is not there yet"
+                raise _blocked(request, why)
 
     async def _has_rights(self, request: RunRequest) -> bool:
         binding = role_name(request.account)

@@ -6,6 +6,7 @@ however the others ended and are told how by `$(tasks.status)` ("Using aggregate
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from nautes_adapters.tekton.rules import Finding
@@ -85,6 +86,18 @@ def surrounded(spec: Mapping[str, Any], hooks: Sequence[PlacedHook]) -> dict[str
     declared = [{"name": one["name"]} for one in bound]
     pipeline["workspaces"] = [*(pipeline.get("workspaces") or []), *declared]
     return {**spec, "pipelineSpec": pipeline, "workspaces": [*(spec.get("workspaces") or []), *bound]}
+
+
+def needed(hooks: Iterable[PlacedHook]) -> AbstractSet[tuple[str, str, str]]:
+    """Return kind, name and entry of everything that must be in the namespace before a run with hooks starts."""
+    found: set[tuple[str, str, str]] = set()
+    for hook in hooks:
+        if Resource.SSH_KEY in hook.folders.values():
+            entries = key_entries(hook.repository)
+            found |= {("Secret", KEYS, entry) for entry in (entries.key, entries.url, KNOWN_HOSTS)}
+        if Resource.CA_FILE in hook.folders.values():
+            found.add(("ConfigMap", AUTHORITIES, AUTHORITIES_FILE))
+    return found
 
 
 def task_name(hook: PlacedHook) -> str:
