@@ -2,7 +2,7 @@
 
 import typer
 
-from nautes_cli import apply, context, get, inspect, local, login, plan, run, trigger, watch
+from nautes_cli import apply, context, get, hooks, inspect, local, login, plan, run, trigger, watch
 from nautes_cli.access import Access, accessing
 from nautes_cli.completion import completion
 from nautes_cli.console import EXIT_CODES
@@ -43,6 +43,7 @@ app.command(epilog=EXIT_CODES)(completion)
 app.add_typer(context.app, name="context")
 app.add_typer(run.app, name="run")
 app.add_typer(trigger.app, name="trigger")
+app.add_typer(hooks.app, name="hooks")
 app.add_typer(local.app, name="local")
 
 

@@ -32,6 +32,7 @@ SEES = {"own", "granted-ro", "granted-rw"}
 PRODUCT, ITEM, TENANT, ANYBODY = "product", "item", "tenant", "anybody"
 ROWS = {
     "whoami": ANYBODY, "list_scopes": ANYBODY, "list_deliveries": ANYBODY, "list_decisions": ANYBODY, "list_effects": ANYBODY, "trace": ANYBODY,
+    "list_hooks": ANYBODY, "show_hook": ANYBODY,
     "product_status": PRODUCT, "watch_product": PRODUCT, "get_products": PRODUCT, "history_of_products": TENANT,
     "tenant_status": TENANT, "list_products": ANYBODY, "save_products": TENANT, "delete_products": TENANT,
     "list_clusters": ANYBODY, "get_clusters": TENANT, "save_clusters": TENANT, "delete_clusters": TENANT, "status_of_clusters": TENANT, "history_of_clusters": TENANT,
@@ -59,7 +60,7 @@ def address(path, product="orchard", name=None):
     segment = path.removeprefix("/api/v1/products/{product_name}/").removeprefix("/api/v1/").partition("/")[0]
     parameter = next((kind.parameter for kind in KINDS if kind.segment == segment), "none")
     path = path.replace("{product_name}", product).replace("{cause}", "d1").replace("{cause:path}", "d1")
-    path = path.replace("{run_name}", name or "apple-ci-1")
+    path = path.replace("{run_name}", name or "apple-ci-1").replace("{hook_name}", name or "wait-for")
     path = path.replace(f"{{{parameter}}}", name or NAMES.get(segment, ""))
     query = "?seconds=1" if path.endswith("/watch") else ""
     return path.removeprefix("/api/v1") + query, BODIES.get(segment, BODIES["products"])

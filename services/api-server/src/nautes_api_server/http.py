@@ -20,7 +20,7 @@ from nautes_api_server.problems import (
     failed,
     unauthenticated,
 )
-from nautes_api_server.routes import inspecting, logs, reads, runs, watching, writes
+from nautes_api_server.routes import hooks, inspecting, logs, reads, runs, watching, writes
 from nautes_domain.access import FORBIDDEN, UNKNOWN_CALLER
 from nautes_domain.failures import Failure
 
@@ -28,6 +28,7 @@ ROUTERS: Final[tuple[Callable[[Parts], APIRouter], ...]] = (
     inspecting.router,
     watching.router,
     runs.router,
+    hooks.router,
     logs.router,
     reads.router,
     writes.router,
