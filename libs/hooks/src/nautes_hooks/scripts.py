@@ -4,6 +4,7 @@ from typing import Final
 
 _TRUST: Final = """\
 import ssl
+from http.client import HTTPException
 
 def trust():
     folder = os.environ["NAUTES_AUTHORITIES"]
@@ -25,7 +26,7 @@ request = urllib.request.Request(
 try:
     with urllib.request.urlopen(request, timeout=30, context=trust()) as answer:
         print("answered with", answer.status)
-except OSError as error:
+except (OSError, HTTPException) as error:
     sys.exit(f"the call failed: {{error}}")
 """
 
@@ -39,7 +40,7 @@ while True:
         with urllib.request.urlopen(os.environ["NAUTES_URL"], timeout=10, context=trust()) as answer:
             print("answered with", answer.status)
             break
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         if time.monotonic() > end:
             sys.exit(f"no answer in time: {{error}}")
     time.sleep(2)
