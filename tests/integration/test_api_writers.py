@@ -22,7 +22,7 @@ from nautes_api_server.writing import Writer
 from nautes_domain import drafts
 from nautes_domain.effects import Cause
 from nautes_domain.snapshot import Snapshot
-from support.api_server import AT, TENANT, MemoryNews, MemoryRecords
+from support.api_server import AT, TENANT, MemoryLogs, MemoryNews, MemoryRecords
 from support.examples import tree
 from support.gitlab_cases import add_group, forge_api
 
@@ -60,7 +60,7 @@ class Replica:
             kubeconfigs=Kubeconfigs(closed_kubeconfig, MemorySecretStore(), news, lambda: AT),
         )  # fmt: skip
         parts = Parts(
-            tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(news), news=news,
+            tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(news), news=news, logs=MemoryLogs(), runs=news.runs, decided=news.decides,
             declarations=declarations, writer=writer, request_id=lambda: next(ids), now=lambda: AT,
         )  # fmt: skip
         self.app = application(parts)

@@ -12,9 +12,11 @@ import httpx
 from nautes_adapters.kubernetes import closed_kubeconfig
 from nautes_adapters.memory import MemoryPersonal, MemorySecretStore
 from nautes_api_server.callers import Callers, config_path
+from nautes_api_server.deciding import Decided
 from nautes_api_server.declarations import Declarations
 from nautes_api_server.http import application
 from nautes_api_server.kinds import Addresses
+from nautes_api_server.known_runs import KnownRuns
 from nautes_api_server.kubeconfigs import Kubeconfigs
 from nautes_api_server.parts import Parts
 from nautes_api_server.recording import Audit
@@ -47,13 +49,14 @@ PEOPLE = (*LEVELS, "manager", "stranger", "former")
 class MemoryNews:
     """Implements `records.News` and `records.Records`; tests play the reconciler."""
 
-    def __init__(self) -> None:
+    def __init__(self, runs: KnownRuns | None = None) -> None:
         self.snapshots: dict[str, Snapshot] = {}
         self.statuses: dict[str, Status] = {}
         self.told: list[Effect] = []
         self.known: list[IndexedProject] = []
         self.away: set[str] = set()
         self.facts: list[Fact] = []
+        self.runs, self.decides = runs or KnownRuns(), Decided()
         self.asked: list[Delivery] = []
         self.decided: list[Decision] = []
         self.built = 0
@@ -93,6 +96,7 @@ class MemoryNews:
         cause = Cause(delivery="d-1")
         told = Fact(kind="run", verb="told", scope=scope, name=name, by="reconciler", cause=cause, data=data)
         self.facts.append(told)
+        self.runs.take(told)
 
     async def effect(self, effect: Effect) -> bool:
         if "record" in self.away:
@@ -144,6 +148,7 @@ class MemoryRecords:
     async def ask(self, request: Delivery) -> bool:
         self._news.asked.append(request)
         self._news.decided.append(self._news.decision(request))
+        self._news.decides.take(self._news.decided[-1])
         return True
 
 
@@ -183,9 +188,9 @@ class MemoryLogs:
 class World:
     """One tenant with the example product orchard, and vineyard, which is a stranger's."""
 
-    def __init__(self) -> None:
+    def __init__(self, runs: KnownRuns | None = None) -> None:
         self.host = MemoryPersonal()
-        self.news = MemoryNews()
+        self.news = MemoryNews(runs)
         self.logs = MemoryLogs()
         self.locks: set[str] = set()
         self.away = self.news.away = self.host.away
@@ -226,6 +231,9 @@ class World:
             if scope not in self.news.snapshots or self.files(scope) != _manifests(wanted):
                 self.declare(scope, wanted)
             self.take_in(scope)
+        for kept in (self.news.runs._runs, self.news.runs._left_out):
+            kept.clear()
+        self.news.runs._kept = 0
         for kept in (self.news.told, self.news.facts, self.news.asked, self.news.decided):
             kept.clear()
         self.news.built = next((one.project_id for one in self.news.known), 0)
@@ -253,7 +261,7 @@ class World:
             kubeconfigs=Kubeconfigs(closed_kubeconfig, self.secrets, self.news, now),
         )  # fmt: skip
         return Parts(
-            tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(self.news), news=self.news, logs=self.logs,
+            tenant=TENANT, callers=callers, host=self.host, records=MemoryRecords(self.news), news=self.news, logs=self.logs, runs=self.news.runs, decided=self.news.decides,
             declarations=declarations, writer=writer, request_id=lambda: f"r{next(self._ids)}", now=now, patience=0.0,
         )  # fmt: skip
 

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nautes_api_server.routes.runs import folded
+from nautes_api_server.known_runs import KnownRuns, folded
 from nautes_domain.effects import Cause
 from nautes_domain.events import DeliveryKind, Fact
 from nautes_domain.runs import RunPhase, rank
+from support.api_server import World
 
 CAUSE = Cause(delivery="d-1")
 SCOPE = "product_orchard"
@@ -107,7 +108,34 @@ phases = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(list(RunPhase
 
 @given(phases)
 def test_a_run_never_goes_back_whatever_is_told_twice_or_late(told):
-    found = folded([fact(name, phase.value) for name, phase in told], SCOPE)
+    found = folded([fact(name, phase.value) for name, phase in told], "orchard")
     assert found.keys() == {name for name, _ in told}
     for name, view in found.items():
         assert rank(view.phase) == max(rank(phase) for other, phase in told if other == name)
+
+
+def test_only_so_many_are_kept_in_memory_the_newest_of_each_product():
+    known = KnownRuns(of_a_product=3, in_all=5)
+    for number in range(5):
+        known.take(fact(f"run-{number}", "pending"))
+    assert list(known.of("orchard")) == ["run-2", "run-3", "run-4"]
+    assert known.left_out("orchard") == 2
+    for number in range(4):
+        known.take(fact(f"pear-{number}", "pending").model_copy(update={"scope": "product_vineyard"}))
+    kept = [len(known.of(product)) for product in ("orchard", "vineyard")]
+    assert (sum(kept), list(known.of("vineyard"))[-1]) == (5, "pear-3")
+    known.take(fact("run-4", "running"))
+    assert known.of("orchard")["run-4"].phase is RunPhase.RUNNING
+
+
+async def test_a_run_that_is_not_kept_any_more_is_found_all_the_same():
+    small = World(KnownRuns(of_a_product=2))
+    for number in range(3):
+        small.news.run(f"run-{number}")
+    listed = (await small.call("GET", "/products/orchard/runs", token="guest")).json()
+    assert [one["name"] for one in listed["items"]] == ["run-2", "run-1"]
+    assert listed["total"] == 4
+    assert (await small.call("GET", "/products/orchard/runs/run-0", token="guest")).status_code == 200
+    assert (await small.call("GET", "/products/orchard/runs/none", token="guest")).status_code == 404
+    found = (await small.call("GET", "/products/orchard/runs?runtime=apple-ci", token="guest")).json()
+    assert (len(found["items"]), found["total"]) == (4, 4)

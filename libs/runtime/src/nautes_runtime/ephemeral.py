@@ -2,12 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from nautes_runtime.bus import UNAVAILABLE
+
+BATCH: Final = 256
+WAIT: Final = 1.0
+"""Seconds for which something new is waited for in one request."""
+PAUSE: Final = 0.5
+"""Seconds before a bus that is away is asked again."""
 
 
 @asynccontextmanager
@@ -44,3 +51,11 @@ async def _forget(
         await js.delete_consumer(stream, name)
     except UNAVAILABLE:
         return
+
+
+async def fetched(subscription: JetStreamContext.PullSubscription, batch: int) -> list[Msg]:
+    """Return the next messages, none if there are none within a second. A full batch is waited for."""
+    try:
+        return await subscription.fetch(batch, timeout=WAIT)
+    except TimeoutError:
+        return []

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -13,14 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from nautes_runtime import ephemeral
 from nautes_runtime.bus import UNAVAILABLE
+from nautes_runtime.ephemeral import BATCH, PAUSE
 
 T = TypeVar("T", bound=BaseModel)
-
-BATCH: Final = 256
-WAIT: Final = 1.0
-"""Seconds for which a change is waited for in one request."""
-PAUSE: Final = 0.5
-"""Seconds before a bus that is away is asked again."""
 
 
 class Mirror(Generic[T]):
@@ -74,7 +69,7 @@ class Mirror(Generic[T]):
             while True:
                 if loading and not left:
                     loading = await self._replace(fresh)
-                messages = await _fetch(subscription, min(left, BATCH) or 1)
+                messages = await ephemeral.fetched(subscription, min(left, BATCH) or 1)
                 for message in messages:
                     if message.metadata.sequence.consumer != expected:
                         return  # one was lost on its way to us: everything is read again
@@ -109,10 +104,3 @@ class Mirror(Generic[T]):
             into[key] = self._model.model_validate_json(message.data)
         except ValidationError:
             return
-
-
-async def _fetch(subscription: JetStreamContext.PullSubscription, batch: int) -> list[Msg]:
-    try:
-        return await subscription.fetch(batch, timeout=WAIT)
-    except TimeoutError:
-        return []

@@ -8,15 +8,18 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from nautes_adapters.gitlab import GitLabPersonal
 from nautes_adapters.kubernetes import closed_kubeconfig
 from nautes_adapters.vault import VaultSecretStore, VaultSession
 from nautes_api_server.callers import Callers
+from nautes_api_server.deciding import Decided
 from nautes_api_server.declarations import Declarations
 from nautes_api_server.http import application
 from nautes_api_server.kinds import Addresses
+from nautes_api_server.known_runs import KnownRuns
 from nautes_api_server.kubeconfigs import Kubeconfigs
 from nautes_api_server.parts import Parts
 from nautes_api_server.recording import SERVICE, Audit
@@ -25,11 +28,13 @@ from nautes_api_server.writing import Writer
 from nautes_domain.effects import Decision, Effect, Status
 from nautes_domain.events import Delivery, Fact
 from nautes_domain.hooks import HookKinds
+from nautes_domain.runs import FACT_KIND
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from nautes_hooks import installed
 from nautes_runtime import reading
 from nautes_runtime.bus import Bus
 from nautes_runtime.context import ServiceContext
+from nautes_runtime.feed import Feed
 from nautes_runtime.mirror import Mirror
 from nautes_runtime.records import Bucket
 from nautes_runtime.run_logs import LogReader
@@ -138,6 +143,8 @@ async def build(settings: ApiServerSettings, context: ServiceContext) -> None:
         records=StoredRecords(context.js, context.bus, context.buckets.index(IndexedProject)),
         news=news,
         logs=LogReader(context.client, context.subjects),
+        runs=_runs(context),
+        decided=_decided(context),
         declarations=declarations,
         writer=writer,
         request_id=lambda: uuid4().hex,
@@ -159,5 +166,32 @@ def _news(context: ServiceContext) -> MirroredNews:
     return MirroredNews(desired, status)
 
 
-def _problem_of(mirror: Mirror[Any]) -> str:
-    return mirror.problem
+def _runs(context: ServiceContext) -> KnownRuns:
+    """Return the runs, as they are told of."""
+    known = KnownRuns()
+
+    def take(message: Msg) -> None:
+        known.take(Fact.model_validate_json(message.data))
+
+    feed = Feed(context.js, "FACTS", context.subjects.fact(FACT_KIND), take, from_start=True)
+    context.every(1.0, feed.run)
+    context.ready("read model: runs", partial(_problem_of, feed))
+    return known
+
+
+def _decided(context: ServiceContext) -> Decided:
+    """Return where decisions arrive that somebody waits for; the others are not even parsed."""
+    decided = Decided()
+
+    def take(message: Msg) -> None:
+        if decided.is_expected((message.headers or {}).get("nautes-cause", "")):
+            decided.take(Decision.model_validate_json(message.data))
+
+    feed = Feed(context.js, "EFFECTS", context.subjects.decision(), take, from_start=False)
+    context.every(1.0, feed.run)
+    context.ready("read model: decisions", partial(_problem_of, feed))
+    return decided
+
+
+def _problem_of(source: Mirror[Any] | Feed) -> str:
+    return source.problem

@@ -9,7 +9,9 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from nautes_api_server.callers import Caller, Callers
+from nautes_api_server.deciding import Decided
 from nautes_api_server.declarations import Declarations
+from nautes_api_server.known_runs import KnownRuns
 from nautes_api_server.problems import unauthenticated
 from nautes_api_server.records import Logs, News, Records
 from nautes_api_server.writing import Writer
@@ -33,6 +35,8 @@ class Parts:
     records: Records
     news: News
     logs: Logs
+    runs: KnownRuns
+    decided: Decided
     declarations: Declarations
     writer: Writer
     request_id: Callable[[], str]

@@ -14,9 +14,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from nautes_api_server.callers import Caller
+from nautes_api_server.known_runs import RunView
 from nautes_api_server.parts import CallerOf, Parts
 from nautes_api_server.problems import Problem, failed, not_found
-from nautes_api_server.routes.runs import Asking, Product, RunName, RunView
+from nautes_api_server.routes.runs import Asking, Product, RunName
 from nautes_domain.access import Level
 from nautes_domain.failures import Failure
 from nautes_domain.run_logs import GONE, NO_SUCH_PART, NOT_YET, LogChunk, LogLine, LogQuery, LogRequest

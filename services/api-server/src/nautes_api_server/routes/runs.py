@@ -3,56 +3,29 @@
 This server writes to no cluster. What is asked for is stored as an event, which the reconciler answers as any other.
 """
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from nautes_api_server.callers import Caller
+from nautes_api_server.deciding import within
+from nautes_api_server.known_runs import RunView, folded
 from nautes_api_server.parts import CallerOf, Parts
 from nautes_api_server.problems import Problem, not_found
 from nautes_api_server.strict import StrictRoute
 from nautes_domain import names
 from nautes_domain.access import Level
 from nautes_domain.catalog import ProductCatalog
-from nautes_domain.effects import Considered, Decision
-from nautes_domain.events import Delivery, DeliveryKind, Fact
+from nautes_domain.effects import Considered
+from nautes_domain.events import Delivery, DeliveryKind
 from nautes_domain.names import Label
-from nautes_domain.runs import FACT_KIND, RunPhase, rank
+from nautes_domain.runs import FACT_KIND
 from nautes_domain.snapshot import product_catalog
 
-LOOK: Final = 0.3
 MOST_ROWS: Final = 500
-
-
-class RunView(BaseModel):
-    """One run, as far as it was told of."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: str
-    product: str
-    runtime: str
-    pipeline: str = ""
-    cluster: str = ""
-    namespace: str = ""
-    phase: RunPhase
-    words: str = ""
-    """Why it did not succeed."""
-    took: str = ""
-    url: str = ""
-    repository: str = ""
-    ref: str = ""
-    commit: str = ""
-    actor: str = ""
-    delivery: str = ""
-    project_id: int = 0
-    created_at: datetime | None = None
-    finished_at: datetime | None = None
 
 
 class Runs(BaseModel):
@@ -102,12 +75,13 @@ def router(parts: Parts) -> APIRouter:
     ) -> Runs:
         """List runs, newest first; by runtime and by the beginning of a commit."""
         await asking.sees(caller, product_name)
+        found, older = await asking.listed(product_name, every=bool(runtime or commit))
         rows = [
             one
-            for one in (await asking.runs(product_name)).values()
+            for one in found.values()
             if runtime in {None, one.runtime} and one.commit.startswith(commit or "")
         ]
-        return Runs(items=rows[::-1][:MOST_ROWS], total=len(rows))
+        return Runs(items=rows[::-1][:MOST_ROWS], total=len(rows) + older)
 
     @routes.get("/{run_name}", operation_id="show_run")
     async def shown(product_name: Product, run_name: RunName, caller: CallerOf) -> RunView:
@@ -160,14 +134,22 @@ class Asking:
         if not known or not await self._parts.callers.may_see(caller, names.scope("product", product)):
             raise not_found("product", product)
 
-    async def runs(self, product: str) -> dict[str, RunView]:
-        """Return the runs of a product by name, oldest first."""
+    async def listed(self, product: str, *, every: bool) -> tuple[Mapping[str, RunView], int]:
+        """Return the runs of a product by name, oldest first, and how many older ones there are besides.
+
+        With `every`, none is left out: where there are more than are kept in memory, the stream is read.
+        """
+        older = self._parts.runs.left_out(product)
+        if not (every and older):
+            return self._parts.runs.of(product), older
         found = self._parts.records.facts(FACT_KIND)
-        return folded([one async for one in found], names.scope("product", product))
+        return folded([one async for one in found], product), 0
 
     async def run(self, product: str, name: str) -> RunView:
         """Return a run."""
-        found = (await self.runs(product)).get(name)
+        found = self._parts.runs.of(product).get(name)
+        if found is None and self._parts.runs.left_out(product):
+            found = (await self.listed(product, every=True))[0].get(name)
         if found is None:
             raise not_found("run", name)
         return found
@@ -206,7 +188,6 @@ class Asking:
         if level < Level.DEVELOPER:
             words = f"runs of {path} are started and stopped by its Developers"
             raise Problem(403, "NO_AUTHORIZATION", words)
-        began = self._parts.now()
         delivery = Delivery(
             id=f"call-{self._parts.request_id()}",
             hook="api",
@@ -220,10 +201,11 @@ class Asking:
             action=wanted.action,
             about=wanted.about,
             title=wanted.pipeline,
-            received_at=began,
+            received_at=self._parts.now(),
         )
-        await self._parts.records.ask(delivery)
-        decision = await self._decision(delivery.id, began)
+        with self._parts.decided.expected(delivery.id) as told:
+            await self._parts.records.ask(delivery)
+            decision = await within(told, self._parts.patience)
         if decision is None:
             return Answer(request=delivery.id, decided=False)
         return Answer(
@@ -232,33 +214,6 @@ class Asking:
             summary=decision.summary,
             considered=list(decision.considered),
         )
-
-    async def _decision(self, cause: str, since: datetime) -> Decision | None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._parts.patience
-        while True:
-            found = self._parts.records.decisions(cause=cause, since=since - timedelta(seconds=5))
-            decisions = [one async for one in found]
-            if decisions:
-                return decisions[-1]
-            if loop.time() > end:
-                return None
-            await asyncio.sleep(LOOK)
-
-
-def folded(facts: Iterable[Fact], scope: str) -> dict[str, RunView]:
-    """Return the runs of a scope by name, in the order in which they were first told of; a run never goes back."""
-    found: dict[str, RunView] = {}
-    for fact in facts:
-        if fact.scope != scope:
-            continue
-        view = RunView.model_validate(
-            {**fact.data, "name": fact.name, "product": names.split_scope(scope)[1]}
-        )
-        known = found.get(fact.name)
-        if known is None or rank(view.phase) >= rank(known.phase):
-            found[fact.name] = view
-    return found
 
 
 def _said(response: Response, answer: Answer) -> Answer:
