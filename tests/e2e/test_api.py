@@ -63,6 +63,41 @@ def test_a_product_gets_its_group_and_its_repository_and_takes_declarations(plat
     platform.until(lambda: call("GET", "/products/pears").status_code == 404, "the end of the product")
 
 
+@pytest.fixture
+def manager(platform):
+    """A client of somebody who may change the tenant's repository, and is no administrator."""
+    described, gitlab = platform.described, platform.systems
+    headers = {"PRIVATE-TOKEN": described.tokens["dev"].read_text().strip()}
+    root = httpx.Client(base_url=f"{described.gitlab_url}/api/v4", headers=headers)
+    person = {"username": "manager", "name": "Manager", "email": "manager@example.com"}
+    with root:
+        user = root.post(
+            "/users", json=person | {"force_random_password": True, "skip_confirmation": True}
+        ).json()
+        token = root.post(
+            f"/users/{user['id']}/personal_access_tokens", json={"name": "x", "scopes": ["api"]}
+        ).json()
+        project = gitlab.project("acme/management")["id"]
+        body = {"user_id": user["id"], "access_level": 40}
+        root.post(f"/projects/{project}/members", json=body).raise_for_status()
+    headers = {"Authorization": f"Bearer {token['token']}"}
+    with httpx.Client(base_url=f"{described.api_url}/api/v1", headers=headers, timeout=WAIT + 30) as client:
+        yield client
+
+
+def test_who_creates_a_product_owns_its_group_and_goes_on_with_the_same_token(platform, manager):
+    body = {"git": {"gitlab": {"path": "plums"}}}
+    saved = manager.post("/products/plums", json=body, params={"wait": WAIT})
+    assert (saved.status_code, saved.json()["result"]) == (200, "reconciled"), saved.text
+    made = manager.post("/products/plums/projects/plum", json={"language": "go"}, params={"wait": WAIT})
+    assert (made.status_code, made.json()["result"]) == (200, "reconciled"), made.text
+    assert manager.get("/products/plums/projects/plum").json()["language"] == "go"
+    members = platform.systems.gitlab("/groups/plums/members")
+    assert ("manager", 50) in {(one["username"], one["access_level"]) for one in members}
+    assert manager.delete("/products/plums/projects/plum", params={"wait": WAIT}).status_code == 200
+    assert manager.delete("/products/plums").status_code == 200
+
+
 def test_who_watches_sees_a_change(platform, call):
     token = platform.described.tokens["dev"].read_text().strip()
     url = f"{platform.described.api_url}/api/v1/products/orchard/watch?seconds=60"

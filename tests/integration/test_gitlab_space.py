@@ -10,7 +10,7 @@ from nautes_adapters.gitlab import GitLabCodeHost, GitLabDeployKeys, GitLabSpace
 from nautes_adapters.gitlab.api import quoted
 from nautes_domain import names
 from nautes_domain.failures import Blocked, Rejected, Retry
-from nautes_domain.plan import Action, Ref, Verb, covers
+from nautes_domain.plan import Action, Ref, Verb, Wanted, covers
 from support.forge import start_forge
 from support.gitlab_cases import (
     GATEWAY,
@@ -176,6 +176,69 @@ async def test_a_group_of_people_is_neither_taken_nor_written_into(space, api, p
     assert await space.observe(names.scope("product", product)) == {}
     await delete(space, Ref("gitlab", "Group", product))
     assert (await api.get(f"/groups/{product}"))["description"] == "our own group"
+
+
+async def make_user(api, name):
+    body = {"username": name, "name": name, "email": f"{name}@example.com", "force_random_password": True, "skip_confirmation": True}  # fmt: skip
+    return int((await api.post("/users", body))["id"])
+
+
+async def owners(api, product):
+    rows = await api.rows(f"/groups/{product}/members")
+    return {row["username"] for row in rows if row["access_level"] == 50} - {"root"}
+
+
+def made_for(product, creator):
+    ref = Ref("gitlab", "Group", product)
+    return {ref: Wanted({"visibility": "private", "creator": creator}, f"{product} is declared")}
+
+
+async def test_who_asked_for_a_group_becomes_its_owner_once_whatever_failed_before(
+    space, api, product, tenant
+):
+    alice = await make_user(api, f"alice-{product}")
+    state = made_for(product, f"alice-{product}")
+    steps = {
+        "nothing": None,
+        "the group was made": f"nautes:{tenant} product {product}",
+        "let in with another level": f"nautes:{tenant} product {product}; ours",
+    }
+    for number, (step, description) in enumerate(steps.items()):
+        path = f"{product}-{number}"
+        one = {Ref("gitlab", "Group", path): wanted for wanted in state.values()}
+        if description:
+            group = await add_group(api, path, description)
+            if step.startswith("let in"):
+                await api.post(f"/groups/{group}/members", {"user_id": alice, "access_level": 30})
+        await put(space, one)
+        assert await owners(api, path) == {f"alice-{product}"}, step
+        assert await drifted(space, "tenant", one) == []
+        told = (await api.get(f"/groups/{path}"))["description"]
+        assert told.endswith(f" made for alice-{product}")
+        if description:
+            assert told.startswith(description)
+        await api.delete(f"/groups/{path}/members/{alice}")  # who was taken out again stays out
+        assert await drifted(space, "tenant", one) == []
+
+
+async def test_a_group_that_a_person_owns_gets_no_other_owner(space, api, product, tenant):
+    alice, bob = [await make_user(api, f"{name}-{product}") for name in ("alice", "bob")]
+    group = await add_group(api, product, f"nautes:{tenant} product {product}")
+    await api.post(f"/groups/{group}/members", {"user_id": alice, "access_level": 50})
+    await put(space, made_for(product, f"bob-{product}"))
+    assert await owners(api, product) == {f"alice-{product}"}
+    assert await drifted(space, "tenant", made_for(product, f"bob-{product}")) == []
+    assert bob
+
+
+async def test_an_unknown_creator_is_told_and_the_group_is_there(space, api, product):
+    with pytest.raises(Rejected) as caught:
+        await put(space, made_for(product, "nobody-of-this-name"))
+    assert (caught.value.code, caught.value.next_step) == (
+        "no-such-user",
+        "add an owner to the group on GitLab",
+    )
+    assert await api.get(f"/groups/{product}") is not None
 
 
 async def test_the_tenants_own_group_is_adopted_by_its_name(space, api, tenant):

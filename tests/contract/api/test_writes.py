@@ -12,6 +12,7 @@ from nautes_domain.access import Level
 from nautes_domain.effects import Result
 from nautes_runtime.metrics import OTHER
 from nautes_runtime.observing import matched_route
+from support.api_server import TENANT
 
 ENVIRONMENT = {"cluster": "run-east", "env_type": "stage"}
 TEST = "/products/orchard/environments/test"
@@ -238,6 +239,21 @@ async def test_products_and_clusters_are_declared_in_the_tenants_repository(worl
     assert {one["rule"] for one in wrong.json()["violations"]} == {"P1"}
     again = await world.call("POST", "/products/pears", body, token="manager")
     assert again.json()["result"] == "unchanged"
+
+
+async def test_a_new_product_is_annotated_with_who_asked_for_it(world):
+    body = {"git": {"gitlab": {"path": "pears"}}}
+    assert (await world.call("POST", "/products/pears", body, token="manager")).status_code == 200
+    file = f"{drafts.TENANT_FOLDER}/products/pears.yaml"
+    assert b"nautes.io/creator: manager" in world.files("tenant")[file]
+    world.take_in("tenant")
+    body["git"]["gitlab"]["description"] = "fruit"
+    world.host.let_in(world.people["owner"], TENANT, Level.MAINTAINER)
+    assert (await world.call("POST", "/products/pears", body, token="owner")).status_code == 200
+    world.host.let_in(world.people["owner"], TENANT, Level.NONE)
+    text = world.files("tenant")[file]
+    assert b"description: fruit" in text
+    assert b"nautes.io/creator: manager" in text
 
 
 async def test_a_product_with_repositories_is_not_removed(world):

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautes_domain import drafts, source
+from nautes_domain.access import CREATOR
 from nautes_domain.catalog import read_product, read_tenant
 from support.examples import tree
 
@@ -61,7 +62,17 @@ def test_an_entity_lies_where_the_layout_says(kind, spec, file):
 def test_clusters_and_products_lie_in_the_tenants_repository():
     files = tree("management")
     found, _ = read_tenant(files)
-    after = drafts.saved(files, found, "Product", "pear", {"name": "pear"})
+    after = drafts.saved(files, found, "Product", "pear", {"name": "pear"}, creator="alice")
+    declared, _ = read_tenant(after)
+    assert declared.products["pear"].manifest.metadata.annotations == {CREATOR: "alice"}
+    again = drafts.saved(after, declared, "Product", "pear", {"name": "pear"}, creator="bob")
+    assert again is after
+    changed = drafts.saved(
+        after, declared, "Product", "pear", {"name": "pear", "git": {"gitlab": {}}}, creator="bob"
+    )
+    assert read_tenant(changed)[0].products["pear"].manifest.metadata.annotations == {CREATOR: "alice"}
+    by_bot = drafts.saved(files, found, "Product", "pear", {"name": "pear"}, creator="project_3_bot_x")
+    assert b"annotations" not in by_bot["nautes/overlays/production/products/pear.yaml"]
     new = f"{drafts.TENANT_FOLDER}/products/pear.yaml"
     assert after.keys() - files.keys() == {new, drafts.TENANT_INDEX}
     assert b"- products/pear.yaml\n" in after[drafts.TENANT_INDEX]

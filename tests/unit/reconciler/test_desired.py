@@ -1,10 +1,13 @@
+import pytest
+
 from nautes_adapters.argocd import ArgoDeployer
 from nautes_adapters.kubernetes import ProductSpaces
 from nautes_domain.capabilities import ReadKey
+from nautes_domain.catalog import read_tenant
 from nautes_domain.plan import Ref
 from nautes_reconciler import desired
 from nautes_reconciler.desired import Addresses
-from support.examples import EXAMPLES, changed, orchard, tenant
+from support.examples import EXAMPLES, changed, orchard, tenant, tree
 
 ADDRESSES = Addresses("https://hooks.example", "https://git.example")
 
@@ -31,6 +34,20 @@ def test_tenant_and_products_get_a_group_with_a_project_for_declarations_and_a_h
     assert hook.spec["url"] == "https://hooks.example/hooks/gitlab/acme.management"
     assert hook.spec["secret_version"] == 2
     assert state[Ref("gitlab", "Group", "orchard")].entity == "Product/orchard"
+
+
+@pytest.mark.parametrize(
+    ("creator", "owned"),
+    [("alice", {"creator": "alice"}), ("", {}), ("group_7_bot_3f", {}), ("a/../b", {}), ("-x", {})],
+)
+def test_who_asked_for_a_product_is_wanted_as_owner_of_its_group(creator, owned):
+    files = tree("management")
+    path = "nautes/overlays/production/products/orchard.yaml"
+    note = f"metadata:\n  annotations: {{nautes.io/creator: '{creator}'}}\n".encode()
+    catalog, broken = read_tenant({**files, path: files[path].replace(b"metadata:\n", note)})
+    assert not broken
+    state = desired.tenant_state("acme", catalog, ADDRESSES, {})
+    assert state[Ref("gitlab", "Group", "orchard")].spec == {"visibility": "private", **owned}
 
 
 def test_a_product_gets_exactly_what_its_declarations_need():

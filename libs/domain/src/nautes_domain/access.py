@@ -3,6 +3,7 @@
 What a person may see and do is what the code host lets that person see and do; nobody lends our rights.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,17 @@ FORBIDDEN: Final = "forbidden"
 """Code of the Rejected for what a person may see but not do."""
 UNKNOWN_CALLER: Final = "unknown-token"
 """Code of the Rejected for a token that the code host does not know (any more)."""
+
+
+CREATOR: Final = "nautes.io/creator"
+"""Annotation of a Product: who asked for it, by user name. That person owns the group until somebody else does."""
+_PERSON: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+_BOT: Final = re.compile(r"(project|group)_[0-9]+_bot(_|\Z)")
+
+
+def is_person(username: str) -> bool:
+    """Say whether somebody can be let into other groups: bots of access tokens cannot (GitLab, "Bot users for groups")."""
+    return _PERSON.fullmatch(username) is not None and not _BOT.match(username)
 
 
 class Level(IntEnum):

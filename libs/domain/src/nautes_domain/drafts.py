@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from nautes_domain import names, source
+from nautes_domain.access import CREATOR, is_person
 from nautes_domain.catalog import Declared, ProductCatalog, TenantCatalog, Tree
 from nautes_domain.manifests import KINDS
 from nautes_domain.plan import Observed, Plan, Ref, State, Wanted, plan
@@ -49,13 +50,18 @@ def find(catalog: Catalog, kind: str, name: str) -> Declared[Any] | None:
     return next((one for one in catalog.entities() if (one.manifest.kind, one.manifest.name) == wanted), None)
 
 
-def saved(tree: Tree, catalog: Catalog, kind: str, name: str, spec: Spec) -> Tree:
+def saved(tree: Tree, catalog: Catalog, kind: str, name: str, spec: Spec, *, creator: str = "") -> Tree:
     """Return the files after an entity was saved; the same tree if it stands there like this already.
 
     What people wrote beside the spec (labels, annotations) stays, and so do other entities in the same file.
+    A new Product is annotated with its `creator`, if one is given.
     """
     before = find(catalog, kind, name)
-    metadata = before.document.value["metadata"] if before else {"name": name}
+    metadata: Mapping[str, Any] = {"name": name}
+    if before is not None:
+        metadata = before.document.value["metadata"]
+    elif kind == "Product" and is_person(creator):
+        metadata = {"name": name, "annotations": {CREATOR: creator}}
     value = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
     if before is not None and _means(value, before):
         return tree

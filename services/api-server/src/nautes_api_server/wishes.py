@@ -93,7 +93,7 @@ class Draft:
     """Of the entity as it will be; empty if it will not be there."""
 
 
-def draft(wish: Wish, project: str, tree: Tree, addresses: Addresses) -> Draft:
+def draft(wish: Wish, project: str, tree: Tree, addresses: Addresses, creator: str = "") -> Draft:
     """Return what a wish means for a tree. Raises a problem (412) if a condition does not hold.
 
     What is as it is wished already is an empty plan, whatever the conditions say: a repeated request is no conflict,
@@ -108,7 +108,7 @@ def draft(wish: Wish, project: str, tree: Tree, addresses: Addresses) -> Draft:
         spec: Spec = there.document.value["spec"] if there else {}
         wanted = wish.kind.spec(wish.product, wish.name, wish.body, spec)
         after, because = (
-            drafts.saved(tree, catalog, wish.kind.kind, wish.name, wanted),
+            drafts.saved(tree, catalog, wish.kind.kind, wish.name, wanted, creator=creator),
             "was saved through the API",
         )
     if after is not tree:

@@ -151,7 +151,8 @@ class Writer:
         unfit, known = self._kubeconfigs.judged(wish)
         if wrong := (*unfit, *refusals(wish.kind, wish.product, wish.name, wish.body)):
             raise refused(wrong)
-        draft = wishes.draft(wish, self._path(wish), head.files, self._declarations.addresses)
+        creator, addresses = caller.person.username, self._declarations.addresses
+        draft = wishes.draft(wish, self._path(wish), head.files, addresses, creator)
         finding = Finding()
         if len(draft.plan):
             known, locked = self._declarations, await self._locked(caller, wish)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nautes_domain import names
+from nautes_domain.access import CREATOR, is_person
 from nautes_domain.capabilities import (
     ADDITIONAL,
     Deployer,
@@ -97,7 +98,9 @@ def tenant_state(
         shown = (
             product.manifest.spec.git.gitlab.visibility if product and product.manifest.spec.git else PRIVATE
         )
-        states.append({ref: Wanted({"visibility": shown}, because, entity)})
+        creator = product.manifest.metadata.annotations.get(CREATOR, "") if product else ""
+        owned = {"creator": creator} if is_person(creator) else {}
+        states.append({ref: Wanted({"visibility": shown, **owned}, because, entity)})
         states.append(_hosted(group, project, addresses, versions, (entity, because)))
     return merged(states)
 

@@ -5,6 +5,7 @@ import asyncio
 from nautes_adapters.gitlab import marks
 from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
 from nautes_adapters.gitlab.errors import Refused, is_taken
+from nautes_domain.access import Level
 from nautes_domain.failures import Blocked, Rejected
 from nautes_domain.plan import Ref, Spec
 
@@ -51,13 +52,11 @@ class Groups:
         found = await self.find(ref.name)
         if found is None:
             try:
-                await self._api.post("/groups", self._new(ref, spec))
+                found = await self._api.post("/groups", self._new(ref, spec))
             except Refused as refused:
                 found = await self.find(ref.name) if is_taken(refused) else None
                 if found is None:
                     raise
-            else:
-                return
         await self._settle(found, ref, spec)
 
     async def release(self, ref: Ref) -> None:
@@ -69,12 +68,46 @@ class Groups:
     async def _settle(self, group: Json, ref: Ref, spec: Spec) -> None:
         if not marks.may_take_group(group, self._tenant):
             raise self._not_ours(ref.name)
+        ours = marks.is_our_group(group, self._tenant)
+        description = str(group.get("description") or "") if ours else self._description(ref)
+        creator = spec.get("creator", "")
+        if creator and marks.group_spec(group).get("creator") != creator:
+            # Written down after it is done: after a failure in between it is done again.
+            await self._let_in(group, creator)
+            description = marks.made_for(description, creator)
         changes = {
-            **({} if marks.is_our_group(group, self._tenant) else {"description": self._description(ref)}),
+            **({} if group.get("description") == description else {"description": description}),
             **({} if group.get("visibility") == spec["visibility"] else {"visibility": spec["visibility"]}),
         }
         if changes:
             await self._api.put(f"/groups/{group['id']}", changes)
+
+    async def _let_in(self, group: Json, username: str) -> None:
+        """Make a person owner of a group, unless another person owns it (GitLab API, "Group and project members")."""
+        path = f"/groups/{group['id']}/members"
+        us, members = await asyncio.gather(self._api.get("/user"), self._api.rows(path))
+        own = us["username"] if us else ""
+        if any(one["access_level"] >= Level.OWNER and one["username"] != own for one in members):
+            return
+        people = await self._api.rows("/users", username=username)
+        if not people:
+            raise self._unknown(group, username)
+        number, level = people[0]["id"], {"access_level": int(Level.OWNER)}
+        try:
+            await self._api.post(path, {"user_id": number, **level})
+        except Refused as refused:
+            if not is_taken(refused):
+                raise
+            await self._api.put(f"{path}/{number}", level)
+
+    def _unknown(self, group: Json, username: str) -> Rejected:
+        return Rejected(
+            f"GitLab has no user {username}, who asked for the group",
+            what=f"group/{group['full_path']}",
+            who="platform team",
+            next_step="add an owner to the group on GitLab",
+            code="no-such-user",
+        )
 
     def _new(self, ref: Ref, spec: Spec) -> Json:
         return {

@@ -37,6 +37,7 @@ EVENTS: Final = (
 )
 """Events of a project hook (GitLab API, "Project webhooks")."""
 
+_MADE_FOR: Final = re.compile(r"\bmade for ([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 _VERSION = re.compile(r"nautes secret v([0-9]{1,9})\Z")
 
 
@@ -86,8 +87,17 @@ def group_ref(name: str) -> Ref:
 
 
 def group_spec(group: Json) -> Spec:
-    """Return a group as a spec."""
-    return {"visibility": group.get("visibility")}
+    """Return a group as a spec. `creator` is for whom it was made, there once that person was let in."""
+    found = _MADE_FOR.search(str(group.get("description") or ""))
+    return {"visibility": group.get("visibility"), **({"creator": found.group(1)} if found else {})}
+
+
+def made_for(description: str, creator: str) -> str:
+    """Return a group's description that says for whom it was made; what people wrote stays."""
+    words = f"made for {creator}"
+    if _MADE_FOR.search(description):
+        return _MADE_FOR.sub(words, description, count=1)
+    return f"{description.rstrip()} {words}".lstrip()
 
 
 def project_ref(project: Json) -> Ref:

@@ -21,7 +21,8 @@ async def _none_yet(_hook: str) -> tuple[str, str, int] | None:
 class GitLabSpace:
     """Implements `reconcile.Target` for system `gitlab`.
 
-    Specs: Group `{"visibility"}`; Project `{"visibility", "initialize"}` (make it with branch `main` and a
+    Specs: Group `{"visibility"}` and, if somebody asked for it, `"creator"` (that person is made its owner, once, unless
+    another person owns it); Project `{"visibility", "initialize"}` (make it with branch `main` and a
     README, so that pushes and hooks work from the start); Hook `{"url", "events" sorted, "secret_version"}`.
 
     A project that exists at the declared path, in a group of ours, is adopted with all that it holds. A
