@@ -155,8 +155,8 @@ class Writer:
         draft = wishes.draft(wish, self._path(wish), head.files, addresses, creator)
         finding = Finding()
         if len(draft.plan):
-            known, locked = self._declarations, await self._locked(caller, wish)
-            around = Surroundings(known.tenant(), known.products(), locked, known.hooks)
+            model, locked = self._declarations, await self._locked(caller, wish)
+            around = Surroundings(model.tenant(), model.products(), locked, model.hooks)
             finding = judge_change(
                 wish.product, draft.before, draft.after, (wish.kind.kind, wish.name), around,
                 tenant_name=self._tenant if wish.kind.tenant else "", skip=wish.skip,
