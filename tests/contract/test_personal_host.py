@@ -184,3 +184,15 @@ async def test_who_may_only_read_does_not_commit(world, path):
     with pytest.raises(Rejected) as refused:
         await world.host.commit(token, path, new(await head(world, token, path), (FILE, None, b"a: 1\n")))
     assert refused.value.code == FORBIDDEN
+
+
+async def test_changed_paths_are_those_that_the_person_may_compare(world, path):
+    member, stranger = await world.person(path, Level.DEVELOPER), await world.person(path, Level.NONE)
+    base = (await world.host.tip(member, path, "main")).commit
+    change = FileChange("src/a.py", None, b"1")
+    made = await world.host.commit(member, path, NewCommit("main", base, "Add", (change,)))
+    assert await world.host.changed_paths(member, path, base, made.commit) == ("src/a.py",)
+    assert await world.host.changed_paths(member, path, base, base) == ()
+    assert await world.host.changed_paths(member, path, "0" * 40, made.commit) is None
+    assert await world.host.changed_paths(member, path, "f" * 40, made.commit) is None
+    assert await world.host.changed_paths(stranger, path, base, made.commit) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support import tekton
+from support.examples import tree
 
 SOURCE = "orchard/apple-api-src"
 NAUTES = str(Path(sys.executable).with_name("nautes"))
@@ -75,3 +76,18 @@ def test_the_last_deliveries_are_held_against_declarations_once_more(platform, n
     assert set(now.values()) <= {(True, "yes"), (False, "no")}
     assert (True, "yes") in now.values()
     assert "WOULD FIRE" in nautes("trigger", "test", "--last", "3", *where).stdout
+
+
+def test_path_filters_are_looked_at_for_what_was_pushed(platform, nautes, tmp_path):
+    platform.push(SOURCE, {"src/filtered.py": "1\n"}, "Source")
+    commit = platform.push(SOURCE, {"README.md": "words\n"}, "Words")
+    platform.until(lambda: platform.decision(commit), "the decision")
+    for file, text in tree("orchard/default.project").items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(
+            text.replace(b"events: [push_events]", b"events: [push_events], paths: [src]")
+        )
+    where = ("--product", "orchard", "--repository", "apple-api-src", "--folder", str(tmp_path))
+    rows = nautes("trigger", "test", "--last", "2", *where, "--output", "json")
+    found = [(one["fired"], one["note"]) for one in rows if one["runtime"] == "apple-ci"]
+    assert found == [(True, ""), (False, "")]

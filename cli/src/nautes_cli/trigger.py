@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from nautes_domain.catalog import ProductCatalog
     from nautes_domain.effects import Considered
     from nautes_domain.events import Delivery
+    from nautes_domain.triggers import Facts
 
 app = typer.Typer(help="Try out which events start which pipelines.", no_args_is_help=True)
 
 LARGEST: Final = 25 * 1024 * 1024
 """Bytes of a payload, as at the gateway."""
+MOST_COMPARED: Final = 20
+"""Deliveries whose changed paths are asked for: each is a comparison on the code host."""
 
 
 @app.command("test", epilog=EXIT_CODES)
@@ -72,8 +75,11 @@ def try_out(  # noqa: PLR0913 - each option is a parameter
     if payload is None:
         _again(connect(access), (product, repository), last, folder, output)
         return
+    from nautes_domain.triggers import Facts  # noqa: PLC0415 - only this command pays for it
+
     delivery = _delivery(payload)
-    considered = _considered(delivery, _catalog_of(delivery, folder), repository, folder, changed)
+    facts = Facts(changed=tuple(changed)) if changed else Facts(unknown="no --changed was given")
+    considered = _considered(delivery, _catalog_of(delivery, folder), repository, folder, facts)
     rows = [one.model_dump(mode="json", exclude={"result", "message"}) for one in considered]
     if not show_document(rows, output):
         _show(considered)
@@ -94,10 +100,12 @@ def _again(api: "Api", place: tuple[str, str], last: int, folder: Path, output: 
         ]
         decided = {one["cause"]["delivery"]: one["considered"] for one in api.get("/decisions")["items"]}
     catalog = _catalog(product, folder)
+    paths = Paths(api, product, repository, catalog)
+    asked = [(delivery, paths.facts(delivery)) for delivery in reversed(found[-last:])]  # the newest first
     told = [
         (delivery, one, _then(decided.get(delivery.id), one))
-        for delivery in found[-last:]
-        for one in _considered(delivery, catalog, repository, folder, None)
+        for delivery, facts in reversed(asked)
+        for one in _considered(delivery, catalog, repository, folder, facts)
     ]
     rows = [
         {
@@ -119,18 +127,56 @@ def _again(api: "Api", place: tuple[str, str], last: int, folder: Path, output: 
             one.trigger,
             _yes(one.fired),
             then,
-            one.reason,
+            _reason(one),
         )
         for delivery, one, then in told
     ]
     show_table(("DELIVERY", "EVENT", "ON", "RUNTIME", "TRIGGER", "WOULD FIRE", "FIRED", "SINCE"), lines)
-    say(f"{len(found[-last:])} deliveries of {product}/{repository}; path filters let everything pass here")
+    say(f"{len(found[-last:])} deliveries of {product}/{repository}")
+    if any(one.note for _, one, _ in told):
+        say("where a path filter was not looked at, it let everything pass")
+
+
+class Paths:
+    """Finds out which paths deliveries changed, as the caller; of no more than `MOST_COMPARED` of them."""
+
+    def __init__(self, api: "Api", product: str, repository: str, catalog: "ProductCatalog") -> None:
+        self._api = api
+        self._product = product
+        self._repository = repository
+        self._catalog = catalog
+        self._left = MOST_COMPARED
+
+    def facts(self, delivery: "Delivery") -> "Facts":
+        """Return what is known of a delivery; why nothing is known of its paths, where a filter asks for them."""
+        from nautes_cli.problems import ApiError  # noqa: PLC0415
+        from nautes_domain.triggers import NOT_SAID, Facts, incomparable, watches_paths  # noqa: PLC0415
+
+        if delivery.deletes or not watches_paths(delivery, self._catalog, self._repository):
+            return Facts()
+        why = incomparable(delivery)
+        if not why and not self._left:
+            why = f"only the newest {MOST_COMPARED} deliveries are compared"
+        if why:
+            return Facts(unknown=why)
+        self._left -= 1
+        query = {"repository": self._repository, "after": delivery.after, "target": delivery.target_branch}
+        query["before"] = delivery.before or delivery.after  # of a merge request its target counts
+        try:
+            found = self._api.get(f"/products/{self._product}/changed-paths", **query)["paths"]
+        except ApiError as error:
+            return Facts(unknown=f"the platform did not compare: {error}")
+        return Facts(unknown=NOT_SAID) if found is None else Facts(changed=tuple(found))
 
 
 def _then(decided: Sequence[Mapping[str, Any]] | None, now: "Considered") -> str:
     """Return whether a trigger fired when a delivery came; `-` if that is not known, or it was not declared."""
     same = [one for one in decided or () if (one["runtime"], one["trigger"]) == (now.runtime, now.trigger)]
     return _yes(same[0]["fired"]) if same else "-"
+
+
+def _reason(one: "Considered") -> str:
+    return f"{one.reason}; {one.note}" if one.note else one.reason
 
 
 def _yes(fired: object) -> str:
@@ -142,15 +188,14 @@ def _catalog_of(delivery: "Delivery", folder: Path) -> "ProductCatalog":
 
 
 def _considered(
-    delivery: "Delivery", catalog: "ProductCatalog", repository: str, folder: Path, changed: list[str] | None
+    delivery: "Delivery", catalog: "ProductCatalog", repository: str, folder: Path, facts: "Facts"
 ) -> "Sequence[Considered]":
     """Return every trigger with its verdict."""
-    from nautes_domain.triggers import Facts, match  # noqa: PLC0415 - only this command pays for it
+    from nautes_domain.triggers import match  # noqa: PLC0415 - only this command pays for it
 
     name = repository or delivery.project.rpartition("/")[2]
     if name not in catalog.repos:
         fail(f"{folder} declares no CodeRepo {name!r}; known are {', '.join(catalog.repos) or 'none'}")
-    facts = Facts(changed=tuple(changed)) if changed else Facts(unknown="no --changed was given")
     return match(delivery, catalog, name, facts).considered
 
 
@@ -213,7 +258,7 @@ def _show(considered: Sequence["Considered"]) -> None:
             one.runtime,
             one.trigger,
             _yes(one.fired),
-            f"{one.reason}; {one.note}" if one.note else one.reason,
+            _reason(one),
         )
         for one in considered
     ]

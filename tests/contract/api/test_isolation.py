@@ -33,7 +33,7 @@ PRODUCT, ITEM, TENANT, ANYBODY = "product", "item", "tenant", "anybody"
 ROWS = {
     "whoami": ANYBODY, "list_scopes": ANYBODY, "list_deliveries": ANYBODY, "list_decisions": ANYBODY, "list_effects": ANYBODY, "trace": ANYBODY,
     "list_hooks": ANYBODY, "show_hook": ANYBODY,
-    "product_status": PRODUCT, "watch_product": PRODUCT, "get_products": PRODUCT, "history_of_products": TENANT,
+    "product_status": PRODUCT, "changed_paths": PRODUCT, "watch_product": PRODUCT, "get_products": PRODUCT, "history_of_products": TENANT,
     "tenant_status": TENANT, "list_products": ANYBODY, "save_products": TENANT, "delete_products": TENANT,
     "list_clusters": ANYBODY, "get_clusters": TENANT, "save_clusters": TENANT, "delete_clusters": TENANT, "status_of_clusters": TENANT, "history_of_clusters": TENANT,
     **dict.fromkeys(("list_runs", "show_run", "logs_of_run", "start_run", "cancel_run", "retry_run"), PRODUCT),
@@ -63,6 +63,8 @@ def address(path, product="orchard", name=None):
     path = path.replace("{run_name}", name or "apple-ci-1").replace("{hook_name}", name or "wait-for")
     path = path.replace(f"{{{parameter}}}", name or NAMES.get(segment, ""))
     query = "?seconds=1" if path.endswith("/watch") else ""
+    if path.endswith("/changed-paths"):
+        query = f"?repository=apple-api-src&before={'a' * 40}&after={'b' * 40}"
     return path.removeprefix("/api/v1") + query, BODIES.get(segment, BODIES["products"])
 
 

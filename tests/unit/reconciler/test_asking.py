@@ -5,8 +5,8 @@ import pytest
 from nautes_adapters.memory import MemoryCodeHost
 from nautes_domain.events import DeliveryKind
 from nautes_domain.failures import Retry
-from nautes_reconciler import asking
-from nautes_reconciler.asking import FactFinder
+from nautes_domain.triggers.facts import NEW, NOT_SAID, TAG
+from nautes_reconciler.asking import NOT_ASKED, FactFinder
 from support.examples import changed, orchard, tenant
 from support.gitlab_payloads import ZERO, created, deleted, delivered, merge_request, push, tag
 
@@ -65,12 +65,12 @@ async def test_paths_of_a_merge_request_are_all_that_it_would_bring(host, projec
 @pytest.mark.parametrize(
     ("payload", "unknown"),
     [
-        (created("idea"), asking.NEW),
-        (push("idea", before=ZERO), asking.NEW),
-        (tag(), asking.TAG),
-        (push(before="1" * 40), asking.NOT_SAID),
-        (merge_request(target_branch="gone"), asking.NOT_SAID),
-        (deleted("main"), asking.NOT_ASKED),
+        (created("idea"), NEW),
+        (push("idea", before=ZERO), NEW),
+        (tag(), TAG),
+        (push(before="1" * 40), NOT_SAID),
+        (merge_request(target_branch="gone"), NOT_SAID),
+        (deleted("main"), NOT_ASKED),
     ],
 )
 async def test_why_paths_are_not_known(host, project, payload, unknown):
@@ -81,7 +81,7 @@ async def test_why_paths_are_not_known(host, project, payload, unknown):
 
 async def test_nobody_is_asked_when_nobody_wants_to_know(host):
     found = await facts(host, push(), orchard())
-    assert (found.changed, found.unknown) == (None, asking.NOT_ASKED)
+    assert (found.changed, found.unknown) == (None, NOT_ASKED)
 
 
 async def test_a_comparison_that_fails_lets_pass_and_says_so():

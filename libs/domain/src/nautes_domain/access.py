@@ -113,6 +113,12 @@ class PersonalHost(Protocol):
         """Return the groups in which the person sees a project of this name."""
         ...
 
+    async def changed_paths(
+        self, token: str, path: str, before: str, after: str, *, since_fork: bool = False
+    ) -> tuple[str, ...] | None:
+        """Return the paths that differ between two commits, None if the host cannot say or hides them."""
+        ...
+
     async def tip(self, token: str, path: str, branch: str) -> Tip | None:
         """Return where a branch of a project stands."""
         ...

@@ -20,12 +20,13 @@ from nautes_api_server.problems import (
     failed,
     unauthenticated,
 )
-from nautes_api_server.routes import hooks, inspecting, logs, reads, runs, watching, writes
+from nautes_api_server.routes import comparing, hooks, inspecting, logs, reads, runs, watching, writes
 from nautes_domain.access import FORBIDDEN, UNKNOWN_CALLER
 from nautes_domain.failures import Failure
 
 ROUTERS: Final[tuple[Callable[[Parts], APIRouter], ...]] = (
     inspecting.router,
+    comparing.router,
     watching.router,
     runs.router,
     hooks.router,

@@ -5,15 +5,18 @@ from typing import Final
 
 from nautes_domain.capabilities import CodeHost
 from nautes_domain.catalog import ProductCatalog, TenantCatalog
-from nautes_domain.events import ZERO, Delivery, DeliveryKind, asks_to_skip
+from nautes_domain.events import Delivery, DeliveryKind, asks_to_skip
 from nautes_domain.failures import Failure, Rejected
-from nautes_domain.triggers import Facts, asks_for_dashboards, dashboards, watches_paths
+from nautes_domain.triggers import (
+    NOT_SAID,
+    Facts,
+    asks_for_dashboards,
+    dashboards,
+    incomparable,
+    watches_paths,
+)
 
 NOT_ASKED: Final = Facts().unknown
-TAG: Final = "a tag is compared with nothing"
-NEW: Final = "the branch is new, so there is nothing to compare it with"
-NO_CODE: Final = "such an event changes no paths"
-NOT_SAID: Final = "the code host cannot say which paths changed: they are too many, or a commit is gone"
 
 
 class FactFinder:
@@ -42,7 +45,7 @@ class FactFinder:
 
     async def _changed(self, delivery: Delivery) -> tuple[tuple[str, ...] | None, str]:
         """Return the changed paths, or None and why they are not known."""
-        why = _incomparable(delivery)
+        why = incomparable(delivery)
         if why:
             return None, why
         try:
@@ -71,12 +74,3 @@ class FactFinder:
             return asks_to_skip(await self._code_host.message(delivery.project_id, delivery.checkout_sha))
         except Rejected:  # the commit is gone already: what it would have asked for does not matter
             return False
-
-
-def _incomparable(delivery: Delivery) -> str:
-    """Return why nothing can be compared, empty if it can."""
-    if delivery.kind is DeliveryKind.TAG_PUSH:
-        return TAG
-    if delivery.kind is DeliveryKind.PUSH:
-        return "" if delivery.before.strip(ZERO) else NEW
-    return "" if delivery.target_branch and delivery.after else NO_CODE

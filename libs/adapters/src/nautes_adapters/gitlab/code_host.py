@@ -113,23 +113,8 @@ class GitLabCodeHost:
     async def changed_paths(
         self, project_id: int, before: str, after: str, *, since_fork: bool = False
     ) -> tuple[str, ...] | None:
-        """Return the paths that differ between two commits, old and new names of what moved.
-
-        `since_fork` compares with the common ancestor, as GitLab does for merge requests.
-        None when GitLab cannot say: a branch's first push or deletion (all zeros), a commit that is gone,
-        a comparison that was cut off (`compare_timeout` is set when the diff overflowed).
-        """
-        if not all(_OBJECT_ID.match(one) and one.strip("0") for one in (before, after)):
-            return None
-        path = f"/projects/{project_id:d}/repository/compare"
-        straight = "false" if since_fork else "true"
-        found = await self._api.get(path, **{"from": before, "to": after, "straight": straight})
-        if found is None or found.get("compare_timeout"):
-            return None
-        diffs = found.get("diffs", [])
-        if len(diffs) >= _MOST_DIFFS:
-            return None
-        return tuple(sorted({str(diff[key]) for diff in diffs for key in ("old_path", "new_path")}))
+        """Return the paths that differ between two commits; see `compared`."""
+        return await compared(self._api, str(project_id), before, after, since_fork=since_fork)
 
     async def set_status(self, project_id: int, commit: str, status: CommitStatus) -> None:
         """Report on a commit. GitLab refuses a transition to the state that it is in; that is no error.
@@ -211,6 +196,28 @@ class GitLabCodeHost:
     def _check_commit(commit: str) -> None:
         if not _OBJECT_ID.match(commit):
             raise Rejected("this is not a full commit id", what=commit[:64], code="no-such-commit")
+
+
+async def compared(
+    api: GitLabApi, project: str, before: str, after: str, *, since_fork: bool
+) -> tuple[str, ...] | None:
+    """Return the paths that differ between two commits, old and new names of what moved; `project` as in URLs.
+
+    `since_fork` compares with the common ancestor, as GitLab does for merge requests.
+    None when GitLab cannot say: a branch's first push or deletion (all zeros), a commit that is gone,
+    a comparison that was cut off (`compare_timeout` is set when the diff overflowed).
+    """
+    if not all(_OBJECT_ID.match(one) and one.strip("0") for one in (before, after)):
+        return None
+    straight = "false" if since_fork else "true"
+    query = {"from": before, "to": after, "straight": straight}
+    found = await api.get(f"/projects/{project}/repository/compare", **query)
+    if found is None or found.get("compare_timeout"):
+        return None
+    diffs = found.get("diffs", [])
+    if len(diffs) >= _MOST_DIFFS:
+        return None
+    return tuple(sorted({str(diff[key]) for diff in diffs for key in ("old_path", "new_path")}))
 
 
 def hosted_project(found: Json) -> HostedProject:

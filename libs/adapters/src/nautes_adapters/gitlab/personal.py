@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from nautes_adapters.gitlab.api import GitLabApi, Json, quoted
 from nautes_adapters.gitlab.archive import DEFAULT_LIMITS, Limits
-from nautes_adapters.gitlab.code_host import GitLabCodeHost, hosted_project, read_tree
+from nautes_adapters.gitlab.code_host import GitLabCodeHost, compared, hosted_project, read_tree
 from nautes_adapters.gitlab.errors import Denied, Refused
 from nautes_domain.access import (
     CONFLICT,
@@ -65,6 +65,13 @@ class GitLabPersonal:
             rows = await api.rows("/projects", search=project, simple="true", archived="false", order_by="id")
         paths = (str(row["path_with_namespace"]).rpartition("/") for row in rows)
         return frozenset(group for group, _, name in paths if name == project and "/" not in group)
+
+    async def changed_paths(
+        self, token: str, path: str, before: str, after: str, *, since_fork: bool = False
+    ) -> tuple[str, ...] | None:
+        """Return the paths that differ between two commits."""
+        async with self._as(token) as api:
+            return await compared(api, quoted(path), before, after, since_fork=since_fork)
 
     async def tip(self, token: str, path: str, branch: str) -> Tip | None:
         """Return where a branch stands."""

@@ -54,6 +54,16 @@ class MemoryPersonal:
         found = [(group, await self.host.project(f"{group}/{project}")) for group in groups]
         return frozenset(group for group, hosted in found if hosted is not None)
 
+    async def changed_paths(
+        self, token: str, path: str, before: str, after: str, *, since_fork: bool = False
+    ) -> tuple[str, ...] | None:
+        """Return the paths that differ between two commits."""
+        self._asked("changed_paths")
+        access = await self._access(token, path)
+        if access is None:
+            return None
+        return await self.host.changed_paths(access.project.id, before, after, since_fork=since_fork)
+
     async def tip(self, token: str, path: str, branch: str) -> Tip | None:
         """Return where a branch stands."""
         self._asked("tip")
