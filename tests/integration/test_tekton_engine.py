@@ -1,5 +1,6 @@
 """Starting runs on a cluster: as the account, once, and only where the account may."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,8 @@ from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesTarget, ProductSpa
 from nautes_adapters.tekton import TektonEngine
 from nautes_domain.capabilities import RunRequest, Space
 from nautes_domain.failures import Blocked, Rejected
-from nautes_domain.plan import Action, Verb
+from nautes_domain.plan import Action, Verb, covers
+from support.asked_runs import EVENTS, NAMES_NO_COMMIT, PATHS, PIPELINES, VARIABLES, asked
 from support.local_cluster import clusters
 
 SPACE = Space(
@@ -88,3 +90,28 @@ async def test_an_unknown_field_is_rejected_in_the_servers_words(client):
     run = build(engine, source=FILE.replace(b"{name: trunk}", b"{name: trunk, invented: x}"))
     with pytest.raises(Rejected, match="invented"):
         await engine.start(REQUEST, run)
+
+
+PRODUCT = [
+    (event, path, spec, number % 2 == 0)
+    for number, (event, path, spec) in enumerate(itertools.product(EVENTS, PATHS, PIPELINES))
+]
+"""Each kind of event, path and file with each other; every other run waits for its turn."""
+
+
+async def test_a_cluster_takes_every_kind_of_run_that_is_built(client):
+    """With all inputs in place, as the account that the run is for."""
+    await prepare(client, replace(SPACE, account="apple-builder"))
+    engine = TektonEngine(client)
+    wanted = {}
+    for number, (event, path, spec, held) in enumerate(PRODUCT):
+        pinned = event in NAMES_NO_COMMIT
+        found = asked(EVENTS[event], VARIABLES, path, pinned=pinned, held=held, spec=PIPELINES[spec])
+        request = replace(found.request, name=f"{found.request.name[:50]}-{number}")
+        run = engine.build(request, found.source, file=path)
+        assert await engine.start(request, run) is True, (event, path, spec)
+        wanted[request.name] = run
+    there = {one["metadata"]["name"]: one for one in await client.list("PipelineRun", "apple-ci")}
+    assert there.keys() == wanted.keys()
+    for name, run in wanted.items():
+        assert covers(there[name], run), name
