@@ -71,6 +71,7 @@ WEB_CI = (
     BASE[PPR].replace("name: apple-ci", "name: web-ci").replace("namespace: apple-ci", "namespace: web-ci")
     .replace("project: apple-api", "project: apple-web").replace("apple-api-src", "apple-web-src")
 )  # fmt: skip
+GITLAB_CI = (("pipeline: {name: tekton,", "pipeline: {name: gitlab-ci,"),)
 CALENDAR = "    - {{name: night, calendar: {{{}}}}}\n  pipelineTriggers:\n    - {{eventSource: night, pipeline: build, revision: main}}"
 INPUT = "pipeline: build, inputs: [{{source: {}, transmissionMethod: {{kustomization: {{path: {}}}}}}}]}}"
 
@@ -294,6 +295,8 @@ CASES = (
     Case("A9", "spec.projects.0", {"o/code-repos/apple-deploy/more.yaml": BASE[BINDING].replace("lend-to-web", "more").replace("readonly", "readwrite")}, {"o/code-repos/apple-deploy/more.yaml": BASE[BINDING].replace("lend-to-web", "more")}),
     Case("A10", "spec.pipelineTriggers.0.revision", {PPR: unpinned("interval: 1h")}, {PPR: calendar("interval: 1h")}),
     Case("A11", "spec.pipelineTriggers.0.inputs.0.transmissionMethod.kustomization.path", {PPR: given("{fromEvent: title}", "/spec/pipelineSpec/tasks/0/taskSpec/steps/0/script")}, {PPR: given("{builtInVar: Namespace}", "/spec/workspaces/0/subPath")}),
+    Case("A12", "spec.concurrency.limit", {PPR: more("concurrency: {limit: 2}"), BUILD: GITLAB_CI}, {PPR: more("concurrency: {cancelPrevious: true}"), BUILD: GITLAB_CI}),
+    Case("A12", "spec.pipelines.0.path", {PPR: (("path: ci/build.yaml", "path: ci/over/"),), BUILD: GITLAB_CI}, {PPR: (("path: ci/build.yaml", "path: ci/over/"), *more("concurrency: {limit: 2}"))}),
 )  # fmt: skip
 
 IDS = [f"{case.rule}-{number}" for number, case in enumerate(CASES)]

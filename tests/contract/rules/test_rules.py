@@ -24,7 +24,7 @@ from support.rule_cases import (
 )
 
 TABLE = Path(__file__).parents[3] / "docs" / "rules.md"
-COUNTS = {"C": 16, "P": 6, "T": 6, "R": 7, "B": 6, "J": 3, "E": 6, "D": 9, "L": 14, "A": 11}
+COUNTS = {"C": 16, "P": 6, "T": 6, "R": 7, "B": 6, "J": 3, "E": 6, "D": 9, "L": 14, "A": 12}
 RULES = [f"{family}{number}" for family, count in COUNTS.items() for number in range(1, count + 1)]
 
 

@@ -52,6 +52,11 @@ COMPONENTS: Final[Mapping[str, Mapping[str, Mapping[str, Property]]]] = {
 }
 """Properties by category and component."""
 
+HOLDS_NOTHING: Final = frozenset({"gitlab-ci"})
+"""Pipeline components that cannot keep a run waiting: a limit of runs is nothing to them."""
+BUILDS_NO_FOLDERS: Final = frozenset({"gitlab-ci"})
+"""Pipeline components whose runs are no Kubernetes objects: what a kustomization file makes is nothing to them."""
+
 _WORKER: Final = frozenset({"multiTenant", "secretSync", "deployment", "secretManagement"})
 _DEPLOYMENT: Final = _WORKER | {"progressiveDelivery"}
 _PIPELINE: Final = _WORKER | {"gateway", "eventListener", "pipeline"}

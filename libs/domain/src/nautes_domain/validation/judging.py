@@ -28,7 +28,7 @@ RULES: Final[tuple[Rule, ...]] = (
     layout.folders, layout.owners_of_folders, layout.owners, references.existence,
     repositories.repos, repositories.bindings, repositories.artifacts, environments.environments,
     deployments.deployments, deployments.duplicates, pipelines.sources, pipelines.rights, pipelines.uniqueness,
-    pipelines.inputs, pipelines.places, pipelines.same_files, pipelines.additional, hooks.hooks, calendars.calendars, calendars.revisions,
+    pipelines.inputs, pipelines.places, pipelines.abilities, pipelines.same_files, pipelines.additional, hooks.hooks, calendars.calendars, calendars.revisions,
     places.worker_types, places.namespaces, places.isolation, accounts.accounts,
     changes.fixed, changes.moved_environments, removals.removed,
 )  # fmt: skip

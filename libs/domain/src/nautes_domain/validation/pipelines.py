@@ -1,4 +1,4 @@
-"""What stands in a pipeline runtime: rules L3, L5 to L9, L11, A2, A11. Pure."""
+"""What stands in a pipeline runtime: rules L3, L5 to L9, L11, A2, A11, A12. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from nautes_domain.catalog import Declared
+from nautes_domain.components import BUILDS_NO_FOLDERS, HOLDS_NOTHING
 from nautes_domain.failures import Violation
 from nautes_domain.manifests import ProjectPipelineRuntime
 from nautes_domain.patterns import means_files
@@ -139,6 +140,24 @@ def places(setting: Setting) -> Iterator[Violation]:
                         f"{pointer[:60]} is no value of a parameter, and an event's words go nowhere else"
                     )
                     yield runtime.violation(path, "A11", message, "write `/spec/params/0/value`")
+
+
+def abilities(setting: Setting) -> Iterator[Violation]:
+    """A12: what a runtime asks for, its cluster's pipeline component can do."""
+    for runtime in setting.catalog.pipelines.values():
+        spec = runtime.manifest.spec
+        cluster = setting.cluster_of(spec.destination.environment)
+        component = cluster.manifest.spec.components_list.pipeline if cluster else None
+        if component is None:  # L10 says so
+            continue
+        if spec.concurrency.limit is not None and component.name in HOLDS_NOTHING:
+            fix = "leave it out; `resource_group` in the pipeline file limits jobs"
+            message = f"{component.name} keeps no run waiting"
+            yield runtime.violation(("spec", "concurrency", "limit"), "A12", message, fix)
+        for index, pipeline in enumerate(spec.pipelines):
+            if pipeline.path.endswith("/") and component.name in BUILDS_NO_FOLDERS:
+                path: Path = ("spec", "pipelines", index, "path")
+                yield runtime.violation(path, "A12", f"{component.name} builds no folders", "name a file")
 
 
 def same_files(setting: Setting) -> Iterator[Violation]:
