@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from nautes_domain.catalog import read_product, read_tenant
 from nautes_domain.validation import Setting, claims_of, may_use, product_violations, tenant_violations
@@ -142,3 +143,26 @@ def test_a_product_is_named_once_and_never_as_the_tenant():
     text = tree("management")[path].replace(b"  name: orchard\nspec", b"  name: acme\nspec")
     catalog, _ = read_tenant({**tree("management"), path: text})
     assert [one.rule for one in tenant_violations(catalog, "acme")] == ["P1", "P1"]
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+g==\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "good"),
+    [
+        ("certificateAuthorities", CERTIFICATE * 2, True),
+        ("certificateAuthorities", CERTIFICATE.rstrip(), True),
+        ("certificateAuthorities", CERTIFICATE + CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY"), False),
+        ("certificateAuthorities", "https://ca.acme.example", False),
+        ("sshKnownHosts", "[git.acme.example]:2222 ssh-ed25519 AAAAC3==\ngit ssh-rsa AAAA a comment\n", True),
+        ("sshKnownHosts", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", False),
+    ],
+)
+def test_what_hooks_trust_is_public_and_of_one_form(field, value, good):
+    path = "nautes/overlays/production/tenant/acme.yaml"
+    head = "apiVersion: nautes.resource.nautes.io/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\n"
+    text = yaml.safe_dump({"spec": {field: value}})
+    catalog, problems = read_tenant({path: (head + text).encode()})
+    assert bool(catalog.tenants) is good
+    assert [one.field for one in problems] == ([] if good else [f"spec.{field}"])
