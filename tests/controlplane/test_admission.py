@@ -12,10 +12,13 @@ from nautes_adapters.kubernetes import SPACE_KINDS, KubernetesTarget, ProductSpa
 from nautes_adapters.tekton import TektonEngine
 from nautes_domain.capabilities import RunRequest, Space
 from nautes_domain.failures import Rejected, Retry
+from nautes_domain.hooks import PlacedHook
 from nautes_domain.plan import Action, Verb
+from nautes_hooks.offered import HOOKS
 from nautes_localstack import ports
 from support.controlplane_real import client_of
-from unit.adapters import test_tekton_run
+from support.hooks import AROUND, GREEDY, placed
+from unit.adapters import test_tekton_hooks, test_tekton_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REQUEST = RunRequest(
@@ -77,6 +80,18 @@ async def place(worker):
 @pytest.mark.parametrize("source", list(written()))
 def test_what_we_build_is_taken(judge, source):
     run = TektonEngine(None).build(REQUEST, source, file="ci/trunk.yaml")
+    assert judge(run) == ""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_what_we_build_with_hooks_is_taken(judge, after):
+    own = [one for one in HOOKS if (one.is_post_hook if after else one.is_pre_hook)]
+    hooks = (*AROUND, placed("greedy", GREEDY, after=after))
+    for kind in own:
+        values = dict.fromkeys((name for name in kind.parameters if name != "PipelineStatus"), "x")
+        hooks = (*hooks, PlacedHook(kind, kind.name, after, values, kind.resources, "apple-api-src"))
+    request = replace(REQUEST, hooks=hooks)
+    run = TektonEngine(None).build(request, test_tekton_hooks.FILE, file="ci/trunk.yaml")
     assert judge(run) == ""
 
 

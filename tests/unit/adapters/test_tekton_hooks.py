@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nautes_adapters.tekton import build
 from nautes_adapters.tekton.rules import violations
@@ -116,6 +118,18 @@ def test_values_are_parameters_and_stand_in_no_other_place():
     given = {one["name"]: one["value"] for one in task["params"]}
     assert given["room"] == given["ref"] == wild.replace("$", "$$")
     assert wild not in str(task["taskSpec"])
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_whatever_is_said_the_task_stays_the_same(room, ref):
+    try:
+        run = built(placed("a", GREEDY, room=room, ref=ref))
+    except Rejected as refusal:
+        assert {one.rule for one in refusal.violations} == {"event-data"}
+        return
+    task = tasks(run)["nautes-pre-a"]
+    assert task["taskSpec"] == tasks(built(placed("a", GREEDY)))["nautes-pre-a"]["taskSpec"]
+    assert {one["name"]: one["value"] for one in task["params"]}["ref"].replace("$$", "$") == ref
 
 
 @pytest.mark.parametrize("name", ["room", "ref"])
