@@ -87,9 +87,16 @@ def beside(platform):
 
 def run_of(platform, branch, path, url):
     """Declare the runtime, push a branch, and return the commit and its run."""
-    platform.push(CONFIG, {RUNTIME: MANIFEST.format(path=path, url=url)}, "Put hooks around the build")
+    wanted = platform.push(
+        CONFIG, {RUNTIME: MANIFEST.format(path=path, url=url)}, "Put hooks around the build"
+    )
+
+    def in_force():
+        status = platform.status("orchard", "reconciler")
+        return status and (status["commit"], status["result"]) == (wanted, "done")
+
+    platform.until(in_force, "the runtime")
     platform.until(lambda: beside(platform).keys() == {"Secret", "ConfigMap"}, "keys and authorities")
-    wait_until(lambda: settled(platform), timeout=60, what="every scope being done")
     copy = platform.story.clone(SOURCE)
 
     def git(*arguments):
