@@ -62,9 +62,12 @@ def watch(
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
-    """Show what a product declares and how it stands, then every change, until Ctrl-C."""
+    """Show what a product declares and how it stands, then every change, until Ctrl-C.
+
+    Without a product: the products that you may see.
+    """
     product = product or api.product
-    if not product:
+    if until_done and not product:
         fail("of which product? give --product, or set PRODUCT", ExitCode.USAGE)
     ends = monotonic() + timeout if timeout else float("inf")
     news = News()
@@ -99,10 +102,12 @@ def line(told: str, data: Mapping[str, Any]) -> str:
 def _events(api: Api, product: str, ends: float) -> Iterator[Event]:
     """Yield events until the time is over, with a `begin` before those of each stream; a broken one is opened again."""
     opened = False
+    path, query = (f"/products/{product}/watch", {}) if product else ("/products", {"watch": "true"})
     while (left := ends - monotonic()) > 0:
         yield Event("", "begin", {})
         try:
-            for event in api.events(f"/products/{product}/watch", seconds=str(max(1, min(300, round(left))))):
+            query["seconds"] = str(max(1, min(300, round(left))))
+            for event in api.events(path, **query):
                 opened = True
                 if event.name == "end":
                     fail(f"{product} is gone, or no longer yours to see")

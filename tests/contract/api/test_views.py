@@ -3,7 +3,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from nautes_api_server.callers import KEPT, Callers
-from nautes_api_server.routes.watching import changes
+from nautes_api_server.routes.following import changes
 from nautes_api_server.views import entity_state, scope_view, trace
 from nautes_domain.access import Level
 from nautes_domain.effects import Cause, Decision, Effect, Result, Status, ViolationRecord
@@ -99,6 +99,51 @@ async def test_a_watch_begins_with_what_is_there(world):
     assert {"kind", "name", "object"} <= told[0].keys()
     assert {"Environment", "ProjectPipelineRuntime", "Status"} <= {one["kind"] for one in told}
     assert answer.text.count("event: added") == len(told)
+
+
+def told_in(answer):
+    """(event, kind, name) of each event of a stream."""
+    names = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
+    data = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    return [(name, one.get("kind"), one.get("name")) for name, one in zip(names, data, strict=True)]
+
+
+async def test_a_list_is_followed_by_each_as_far_as_they_see_it(world):
+    async def later():
+        await asyncio.sleep(0.1)
+        files = world.files("tenant")
+        path = "nautes/overlays/production/products/orchard.yaml"
+        changed = files[path].replace(b"spec:\n", b"spec:\n  git: {gitlab: {description: fruit}}\n")
+        world.declare("tenant", {**files, path: changed})
+        world.take_in("tenant")
+
+    path = "/products?watch=true&seconds=1"
+    manager, owner, stranger, _ = await asyncio.gather(
+        *(world.call("GET", path, token=token) for token in ("manager", "owner", "stranger")), later()
+    )
+    assert owner.headers["content-type"].startswith("text/event-stream")
+    everything = [
+        ("added", "Product", "orchard"),
+        ("added", "Product", "vineyard"),
+        ("modified", "Product", "orchard"),
+    ]
+    assert told_in(manager) == everything
+    assert told_in(owner) == [one for one in everything if one[2] == "orchard"]
+    assert told_in(stranger) == [("added", "Product", "vineyard")]
+
+
+async def test_a_list_of_a_product_is_followed_with_a_filter_and_ends_when_it_is_hidden(world):
+    path = "/products/orchard/environments?watch=true&seconds=60&field_selector=env_type=test"
+
+    async def later():
+        await asyncio.sleep(0.1)
+        world.host.let_in(world.people["owner"], "orchard", Level.NONE)
+        world.clock[0] += 100  # what was believed of people is asked again
+
+    answer, _ = await asyncio.gather(world.call("GET", path), later())
+    assert told_in(answer) == [("added", "Environment", "test"), ("end", None, None)]
+    assert (await world.call("GET", path, token="stranger")).status_code == 404
+    assert (await world.call("GET", "/products?watch=true&field_selector=x=1")).status_code == 400
 
 
 async def test_a_watch_lasts_as_long_as_was_asked_for_however_much_changes(world):

@@ -1,6 +1,7 @@
 """What the paths, queries and headers of the eight kinds say, and how they are described to clients."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Header, Path, Query
@@ -8,6 +9,7 @@ from fastapi import Header, Path, Query
 from nautes_api_server import paging
 from nautes_api_server.kinds import Kind
 from nautes_api_server.problems import Problem
+from nautes_api_server.routes.following import Seconds
 from nautes_api_server.seeing import Place
 from nautes_api_server.wishes import Conditions
 from nautes_domain import names, selectors
@@ -27,6 +29,7 @@ Known = Annotated[
     str, Header(alias="If-None-Match", max_length=1_000, description="304 if it has this ETag still.")
 ]
 Most = Annotated[int, Query(ge=1, le=MOST_COMMITS, description="Most commits.")]
+Watch = Annotated[bool, Query(description="Follow the list instead: server-sent events, as of a product.")]
 SkipCheck = Annotated[
     bool,
     Query(description="Leave out referential checks. Needs the role of a maintainer, and is recorded."),
@@ -36,6 +39,34 @@ Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wai
 IfMatch = Annotated[str, Header(max_length=1_000, description="Only if it has this ETag.")]
 IfNoneMatch = Annotated[str, Header(max_length=1_000, description="`*`: only if it is not there yet.")]
 ProductName = Annotated[str, Path(description="Name of the product.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for."""
+
+    limit: int | None
+    after: str
+    known: str
+    """ETag of what the caller has."""
+
+
+def page_asked(limit: Limit = None, after: After = "", known: Known = "") -> Page:
+    """Read which part of a list is asked for."""
+    return Page(limit, after, known)
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Whether a list is to be followed, and for how long."""
+
+    watch: bool
+    seconds: int
+
+
+def following_asked(*, watch: Watch = False, seconds: Seconds = 300) -> Following:
+    """Read whether a list is to be followed."""
+    return Following(watch, seconds)
 
 
 def listing(kind: Kind) -> Callable[..., Place]:
