@@ -20,7 +20,9 @@ from nautes_adapters.kubernetes import (
 from nautes_adapters.tekton import TektonEngine
 from nautes_domain.capabilities import RunRequest, Space
 from nautes_domain.failures import Rejected
+from nautes_domain.run_logs import GONE, LogQuery
 from nautes_domain.runs import RunPhase
+from support.controlplane_kubelet import written
 from support.controlplane_node import EXIT_CODE
 from support.controlplane_real import client_of, settle
 
@@ -148,6 +150,31 @@ def marks_of(place):
     labels = {**place.request.labels, "app.kubernetes.io/managed-by": "nautes"}
     notes = {"nautes.io/cause": "d-1", "nautes.io/project-id": "7", "nautes.io/commit": "c" * 40}
     return {"labels": labels, "annotations": notes}
+
+
+async def test_what_steps_wrote_is_read_through_the_api_server_as_the_reconcilers_account(place):
+    request = await place.start(**marks_of(place))
+    (run,) = await place.engine.runs_of("orchard", request.namespace, request.namespace)
+    followed = await logs(place, run, follow=True)
+    wrote = [(task, "one", text) for task in ("test", "build") for text in written("step-one")]
+    assert [(line.task, line.step, line.text) for line in followed] == wrote
+    assert all(line.at is not None for line in followed)
+    assert await logs(place, run) == followed
+    assert [line.text for line in await logs(place, run, task="build", tail=1)] == written("step-one")[-1:]
+    with pytest.raises(Rejected, match="there are build/one, test/one"):
+        await logs(place, run, task="deploy")
+    await place.admin.delete("PipelineRun", request.name, request.namespace)
+    async with asyncio.timeout(60):
+        while await place.admin.get("PipelineRun", request.name, request.namespace):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    with pytest.raises(Rejected) as raised:
+        await logs(place, run)
+    assert raised.value.code == GONE
+
+
+async def logs(place, run, **query):
+    async with asyncio.timeout(60), aclosing(place.engine.logs(run, LogQuery(**query))) as lines:
+        return [line async for line in lines]
 
 
 async def test_pods_that_would_break_out_of_their_namespace_are_not_made(place):

@@ -1,12 +1,12 @@
 """A node that runs nothing: it takes the pods that the scheduler gives it, and says how their containers ended.
 
 What a kubelet would report: Running, then every container terminated. The exit code is the pod's annotation
-`EXIT_CODE`, which Tekton hands down from a PipelineRun; 0 if there is none.
+`EXIT_CODE`, which Tekton hands down from a PipelineRun; 0 if there is none. Logs: `controlplane_kubelet`.
 """
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ import httpx
 
 from support.controlplane import Cluster
 from support.controlplane_install import run_beside
+from support.controlplane_kubelet import kubelet
 
 NAME = "pretended"
 EXIT_CODE = "pretended-node/exit-code"
@@ -23,9 +24,18 @@ _CAPACITY = {"cpu": "64", "memory": "256Gi", "pods": "1000"}
 @contextmanager
 def node(cluster: Cluster) -> Iterator[None]:
     """Start a scheduler and a node for it, until the block ends."""
-    with cluster.http() as http:
-        _register(http)
-    run_beside(cluster, ["kube-scheduler", *_scheduler(cluster)], {}, lambda: True)
+    with ExitStack() as stack:
+        port = stack.enter_context(kubelet())
+        with cluster.http() as http:
+            _register(http, port)
+        run_beside(cluster, ["kube-scheduler", *_scheduler(cluster)], {}, lambda: True)
+        stack.enter_context(_working(cluster))
+        yield
+
+
+@contextmanager
+def _working(cluster: Cluster) -> Iterator[None]:
+    """Take pods on until the block ends; raise there what went wrong."""
     ended = threading.Event()
     failures: list[Exception] = []
     thread = threading.Thread(target=_work, args=(cluster, ended, failures), daemon=True)
@@ -43,13 +53,20 @@ def _scheduler(cluster: Cluster) -> list[str]:
     return [f"--kubeconfig={cluster.kubeconfig}", "--leader-elect=false", "--secure-port=0"]
 
 
-def _register(http: httpx.Client) -> None:
+def _register(http: httpx.Client, port: int) -> None:
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NAME}}
     answer = http.post("/api/v1/nodes", json=node)
     if answer.status_code != 409:
         answer.raise_for_status()
     ready = {"type": "Ready", "status": "True", "reason": "Pretended", "lastHeartbeatTime": _now()}
-    status = {"capacity": _CAPACITY, "allocatable": _CAPACITY, "conditions": [ready]}
+    status = {
+        "capacity": _CAPACITY,
+        "allocatable": _CAPACITY,
+        "conditions": [ready],
+        # Where the API server asks for logs.
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+    }
     _patch(http, f"/api/v1/nodes/{NAME}/status", {"status": status})
     _patch(
         http, f"/api/v1/nodes/{NAME}", {"spec": {"taints": None}}

@@ -42,6 +42,8 @@ def asked(pod: Object, query: Query) -> Asked:
     tail, limit, seconds = (_number(query, name) for name in ("tailLines", "limitBytes", "sinceSeconds"))
     _check(tail, limit, seconds, query)
     since = _time(query.get("sinceTime", ""))
+    if since is not None:
+        since = since.replace(microsecond=0)  # kubelets are told whole seconds
     if seconds is not None:
         since = datetime.now(UTC) - timedelta(seconds=seconds)
     container = _container(pod, query.get("container", ""))
