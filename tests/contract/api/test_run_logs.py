@@ -112,6 +112,20 @@ async def test_what_breaks_off_says_why_after_the_lines(world):
     assert (end["ended"], end["reason"], end["message"]) == (True, "KUBERNETES_UNAVAILABLE", failure.why)
 
 
+async def test_whoever_reads_clusters_goes_away_in_the_middle(world):
+    class Broken(list):
+        def __iter__(self):
+            yield ONE
+            raise Retry("the bus did not answer", code="bus-unavailable")
+
+    world.logs.parts = Broken()
+    answer = await world.call("GET", PATH, token="developer")
+    assert (answer.status_code, answer.text) == (
+        200,
+        "[unit : one] compiling\nnautes: the bus did not answer\n",
+    )
+
+
 async def test_nobody_who_reads_clusters_is_there(world):
     world.logs.away = True
     answer = await world.call("GET", PATH, token="developer")

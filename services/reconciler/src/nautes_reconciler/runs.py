@@ -68,11 +68,9 @@ class Starter:
 
     async def show_skips(self, found: Match, delivery: Delivery) -> list[Done]:
         """Say beside the pushed commit which runtimes were skipped; see `skipping`."""
-        with span("show what was skipped"):
-            shown = await self._skipping.show(delivery, found)
         return [
             Done(considered, outcome.action, failure=outcome.failure, seconds=outcome.seconds)
-            for considered, outcome in shown
+            for considered, outcome in await self._skipping.show(delivery, found)
         ]
 
     async def start_all(self, runs: Iterable[RunToStart], delivery: Delivery) -> list[Done]:

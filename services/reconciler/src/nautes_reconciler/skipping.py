@@ -15,6 +15,7 @@ from nautes_domain.failures import Failure
 from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.reconcile import Outcome
 from nautes_domain.triggers import Match, skips
+from nautes_runtime.tracing import span
 
 _SHOWN: Final = 255
 """Characters of a description that the code host keeps."""
@@ -44,9 +45,10 @@ class Skipping:
         status = CommitStatus(CommitState.SKIPPED, f"nautes/{runtime}", words, ref=delivery.revision)
         place = (delivery.project_id, delivery.checkout_sha)
         try:
-            if await self._code_host.status(*place, status.name, status.ref) is not None:
-                return None
-            await self._code_host.set_status(*place, status)
+            with span("commit status"):
+                if await self._code_host.status(*place, status.name, status.ref) is not None:
+                    return None
+                await self._code_host.set_status(*place, status)
         except Failure as failure:
             return Outcome(_action(delivery, status), failure, self._clock() - began)
         return Outcome(_action(delivery, status), None, self._clock() - began)

@@ -117,13 +117,16 @@ class Logs:
         request = LogRequest(
             product=run.product, runtime=run.runtime, run=run.name, project_id=run.project_id, query=query
         )
-        async with aclosing(self._parts.logs.read(request)) as parts:
-            async for part in parts:
-                level = await self._parts.callers.level_at(caller, found.path)
-                if level is None or level < Level.DEVELOPER:
-                    yield LogChunk(ended=True, note="you may not read it any more")
-                    return
-                yield part
+        try:
+            async with aclosing(self._parts.logs.read(request)) as parts:
+                async for part in parts:
+                    level = await self._parts.callers.level_at(caller, found.path)
+                    if level is None or level < Level.DEVELOPER:
+                        yield LogChunk(ended=True, note="you may not read it any more")
+                        return
+                    yield part
+        except Failure as failure:  # an answer that has begun can only end with it
+            yield LogChunk.failed(failure)
 
 
 @dataclass(frozen=True, slots=True)
