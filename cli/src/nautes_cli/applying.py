@@ -5,7 +5,8 @@ What is done to one entity is given from outside, as a function from entry to ou
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ class Result(StrEnum):
     SKIPPED = "skipped"
 
 
+UNDECLARED: Final = "C16"
 BAD: Final = frozenset({Result.REFUSED, Result.FAILED, Result.LATE, Result.SKIPPED})
 
 
@@ -66,6 +68,18 @@ class Outcome:
         if self.result is Result.PLANNED:
             document["plan"] = self.answer.get("plan", [])
         return document
+
+
+def without_warnings_of(outcome: Outcome, products: AbstractSet[str]) -> Outcome:
+    """Return an outcome without warnings that products are not declared (rule C16) which the same files declare."""
+    kept = [one for one in outcome.warnings if one.get("rule") != UNDECLARED or not _names(one, products)]
+    if len(kept) == len(outcome.warnings):
+        return outcome
+    return replace(outcome, answer={**outcome.answer, "warnings": kept})
+
+
+def _names(warning: Mapping[str, Any], products: AbstractSet[str]) -> bool:
+    return any(f"'{product}'" in str(warning.get("message")) for product in products)
 
 
 def failed(entry: Entry, error: ApiError) -> Outcome:

@@ -73,7 +73,13 @@ class Asked:
 def saving(api: Api, asked: Asked, ordered: Sequence[Entry]) -> Callable[[Entry], Outcome]:
     """Return what saves the entries of a batch, which are asked about in this order."""
     catching_up, ends = to_await(ordered), last_of_each(ordered)
-    return lambda entry: _ask(api, "POST", entry, asked, _Waiting.of(entry.key, asked, catching_up, ends))
+    coming = frozenset(entry.name for entry in ordered if entry.kind.name == "Product")
+
+    def save(entry: Entry) -> Outcome:
+        outcome = _ask(api, "POST", entry, asked, _Waiting.of(entry.key, asked, catching_up, ends))
+        return applying.without_warnings_of(outcome, coming)
+
+    return save
 
 
 def removing(

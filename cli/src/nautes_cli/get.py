@@ -154,7 +154,7 @@ def _kind(word: str) -> Kind:
 
 def _needs_product(kind: Kind, product: str) -> None:
     if kind.in_product and not product:
-        fail(f"a {kind.words[0]} belongs to a product: give --product, or set PRODUCT", ExitCode.USAGE)
+        fail(f"{kind.words[0]}s belong to a product: give --product, or set PRODUCT", ExitCode.USAGE)
 
 
 def _confirmed(kind: Kind, names: list[str]) -> list[str]:

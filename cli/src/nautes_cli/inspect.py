@@ -17,10 +17,13 @@ def status(
         str, typer.Argument(help="A product; everything that you may see if it is left out.")
     ] = "",
     *,
+    of_product: Annotated[
+        str, typer.Option("--product", "-p", help="The same, as other commands take it.", show_default=False)
+    ] = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show how far declarations are applied, per service, with every violation. Ends with 1 if any was refused."""
-    found = statuses(api, product)
+    found = statuses(api, product or of_product)
     if not show_document(found, output):
         _show_status(found)
     if any(scope["result"] == "rejected" for scope in found):

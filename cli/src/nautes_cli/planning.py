@@ -27,7 +27,7 @@ def changes(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def unified(change: Mapping[str, Any]) -> str:
     """Return one change of a file as a unified diff."""
     before, after = str(change.get("before") or ""), str(change.get("after") or "")
-    name = str(change.get("object"))
+    name = str(change.get("object")).removeprefix("git File ")
     lines = difflib.unified_diff(
         before.splitlines(keepends=True),
         after.splitlines(keepends=True),

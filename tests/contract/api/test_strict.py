@@ -57,6 +57,30 @@ def test_brackets_in_texts_do_not_count():
     assert read(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason", "words"),
+    [
+        (b'{"language":', "BAD_JSON", "Expecting value"),
+        (b'{"language": "a", "language": "b"}', "BAD_JSON", "stands twice"),
+        (b"[]", "VALIDATOR", "must be a JSON object"),
+        (b'{"colour": "red"}', "VALIDATOR", "there is no such field"),
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_told_in_words(world, content, reason, words):
+    headers = {"Content-Type": "application/json"}
+    answer = await world.call("POST", "/products/orchard/projects/pear", content=content, headers=headers)
+    assert (answer.status_code, answer.json()["reason"]) == (400, reason)
+    assert words in answer.json()["detail"]
+    assert all(one["fix"] for one in answer.json()["violations"])
+
+
+async def test_what_is_no_route_says_where_they_are_described(world):
+    for method, path in (("GET", "/nothing"), ("PUT", "/products/orchard/projects/pear")):
+        answer = await world.call(method, path)
+        assert answer.status_code in {404, 405}
+        assert "/openapi.json" in answer.json()["next_step"]
+
+
 BOMBS = {
     "nested": b"[" * 100_000,
     "quotes": b'"\\"' * (MAX_BYTES // 3),

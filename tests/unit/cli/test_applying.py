@@ -2,7 +2,7 @@
 
 import json
 
-from nautes_cli.applying import Outcome, Result, failed, run, summary
+from nautes_cli.applying import Outcome, Result, failed, run, summary, without_warnings_of
 from nautes_cli.changing import carry_out, exit_code, unsettled
 from nautes_cli.console import ExitCode, ObjectOutput
 from nautes_cli.entries import Entry
@@ -99,6 +99,15 @@ def test_a_warning_of_the_api_is_told_and_is_part_of_the_json(capfd):
     out, err = capfd.readouterr()
     assert json.loads(out)["entities"][0]["warnings"] == [warning]
     assert "    warning: Cluster/c spec.kubeconfig: it is not kept [C7]" in err.splitlines()
+
+
+def test_what_the_same_files_declare_later_is_no_warning():
+    known, unknown = (
+        {"rule": "C16", "message": f"there is no product '{name}'"} for name in ("orchard", "pears")
+    )
+    outcome = Outcome(REPO, Result.SAVED, answer={"warnings": [known, unknown]})
+    assert without_warnings_of(outcome, {"orchard"}).warnings == [unknown]
+    assert without_warnings_of(outcome, frozenset()) is outcome
 
 
 def test_a_problem_is_told_with_every_violation_or_with_what_to_do_next():

@@ -39,6 +39,18 @@ ROUTERS: Final[tuple[Callable[[Parts], APIRouter], ...]] = (
 MOST_VIOLATIONS: Final = 100
 """Of the shape of a body; rules are always told all."""
 
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such field",
+    "model_attributes_type": "it must be a JSON object",
+}
+_FIXES: Final[Mapping[str, str]] = {
+    "missing": "add it",
+    "extra_forbidden": "remove it, or check its spelling",
+    "model_attributes_type": "send one, with Content-Type: application/json",
+}
+"""What is said of a wrong shape instead of Pydantic's own words, and what to do about it, by its type of error."""
+
 ABOUT: Final = """Declares products, what they consist of, and clusters. Paths, bodies and filters are those of Nautes v0.4.2.
 
 Every write is one commit in your name to the repository that declares the product (or the tenant); reads come from what
@@ -112,8 +124,16 @@ def _explain(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, raised: HTTPException) -> Response:
-        reason = "METHOD_NOT_ALLOWED" if raised.status_code == 405 else "NO_SUCH_ROUTE"
-        return _answer(Problem(raised.status_code, reason, str(raised.detail), headers=raised.headers))
+        if isinstance(raised.__cause__, Problem):  # raised while the body was read, and wrapped by FastAPI
+            return _answer(raised.__cause__)
+        known = raised.status_code == 405
+        reason, words = (
+            ("METHOD_NOT_ALLOWED", "no such method here") if known else ("NO_SUCH_ROUTE", "no such route")
+        )
+        next_step = "the routes are described at /q/swagger-ui and in /openapi.json"
+        return _answer(
+            Problem(raised.status_code, reason, words, next_step=next_step, headers=raised.headers)
+        )
 
 
 def _answer(problem: Problem) -> Response:
@@ -127,7 +147,7 @@ def _misshapen(raised: RequestValidationError) -> Problem:
         place, *path = one["loc"]
         pointer = "".join(f"/{part}" for part in path) if place == "body" else ""
         field = ".".join(str(part) for part in path)
-        words = str(one["msg"]).removeprefix("Value error, ")
+        words = _WORDS.get(one["type"]) or str(one["msg"]).removeprefix("Value error, ")
         found.append(
             ViolationView(
                 file="",
@@ -137,11 +157,18 @@ def _misshapen(raised: RequestValidationError) -> Problem:
                 field=field,
                 rule="schema",
                 message=words,
+                fix=_FIXES.get(one["type"], "correct it"),
                 pointer=pointer,
             )
         )
     first = found[0]
-    return Problem(400, "VALIDATOR", f"{first.kind} {first.field}: {first.message}".replace(" :", ":"), found)
+    return Problem(
+        400,
+        "VALIDATOR",
+        f"{first.kind} {first.field}: {first.message}".replace(" :", ":"),
+        found,
+        next_step=first.fix,
+    )
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
