@@ -40,23 +40,32 @@ def sharing(catalog: ProductCatalog) -> Sequence[tuple[Runtime, ...]]:
     What is deployed to a namespace may name any account there, so sharing a namespace is sharing its accounts.
     Runtimes whose environment is missing are left out.
     """
-    groups: list[tuple[frozenset[_Mark], tuple[Runtime, ...]]] = []
+    first: dict[tuple[str, str, str], int] = {}
+    runtimes: list[Runtime] = []
+    joined: list[int] = []  # for each runtime one of its group that comes earlier; itself for the first
     for runtime in catalog.runtimes():
         environment = catalog.environments.get(runtime.manifest.spec.destination.environment)
         if environment is None:
             continue
-        cluster = environment.manifest.spec.cluster
-        spaces = (("namespace", one, cluster) for one in namespaces_of(runtime.manifest))
-        marks = frozenset({("account", runtime.manifest.account, cluster), *spaces})
-        members: tuple[Runtime, ...] = (runtime,)
-        apart = []
-        for theirs, others in groups:
-            if theirs & marks:
-                marks, members = marks | theirs, (*others, *members)
-            else:
-                apart.append((theirs, others))
-        groups = [*apart, (marks, members)]
-    return [members for _, members in groups]
+        number, cluster = len(runtimes), environment.manifest.spec.cluster
+        runtimes.append(runtime)
+        joined.append(number)
+        marks = [("account", runtime.manifest.account, cluster)]
+        marks += [("namespace", one, cluster) for one in namespaces_of(runtime.manifest)]
+        for mark in marks:
+            mine, theirs = _first(joined, number), _first(joined, first.setdefault(mark, number))
+            joined[max(mine, theirs)] = min(mine, theirs)
+    groups: dict[int, list[Runtime]] = {}
+    for number, runtime in enumerate(runtimes):
+        groups.setdefault(_first(joined, number), []).append(runtime)
+    return [tuple(members) for members in groups.values()]
+
+
+def _first(joined: list[int], number: int) -> int:
+    """Return the first of a group; shortens the way there for the next who asks."""
+    while joined[number] != number:
+        joined[number] = number = joined[joined[number]]
+    return number
 
 
 def reads(runtime: Runtime) -> Iterator[Reference]:
