@@ -89,7 +89,8 @@ async def test_a_role_widened_by_hand_is_narrowed(root, access):
         {"audience": "other"},
         {"bound_service_account_namespace_selector": '{"matchLabels": {"a": "b"}}'},
         {"token_period": 3600},
-        {"token_ttl": 7200},
+        {"token_max_ttl": 7200},
+        {"token_ttl": 7200, "token_max_ttl": 7200},
     ):
         await root.write("auth/east/role/orchard.builder", change)
         assert await drifted(access, "product_orchard", state) == [ref], change

@@ -144,6 +144,8 @@ def test_a_role_reads_back_as_declared():
         {"token_policies": ["nautes.o.b", "admin"]},
         {"token_ttl": 86400},
         {"token_period": 900},
+        {"token_max_ttl": 0},
+        {"token_max_ttl": 86400},
     ],
 )
 def test_a_role_widened_by_hand_is_seen(drift):

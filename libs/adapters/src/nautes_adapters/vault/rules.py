@@ -71,7 +71,8 @@ def _capabilities(rule: Mapping[str, Any]) -> list[str]:
 def role_body(spec: Spec) -> dict[str, Any]:
     """Return what is written for a role of the Kubernetes login: one account, its namespaces, one audience.
 
-    What could widen the role is written too, so that a change by hand is undone.
+    What could widen the role is written too, so that a change by hand is undone. A login is not prolonged beyond its
+    time: a runtime that is gone would keep, with a login that stands, what others of its account may read.
     """
     return {
         "bound_service_account_names": [spec["account"]],
@@ -80,7 +81,7 @@ def role_body(spec: Spec) -> dict[str, Any]:
         "audience": spec["audience"],
         "token_policies": list(spec["policies"]),
         "token_ttl": int(spec["ttl"]),
-        "token_max_ttl": 0,
+        "token_max_ttl": int(spec["ttl"]),
         "token_period": 0,
         "token_explicit_max_ttl": 0,
         "token_num_uses": 0,
@@ -99,7 +100,8 @@ def role_spec(role: Mapping[str, Any]) -> Spec:
     }
     if role.get("bound_service_account_namespace_selector"):
         spec["namespaces"] = ["chosen by somebody else"]
-    if any(role.get(key) for key in ("token_max_ttl", "token_period", "token_explicit_max_ttl")):
+    prolonged = role.get("token_max_ttl") != role.get("token_ttl")
+    if prolonged or any(role.get(key) for key in ("token_period", "token_explicit_max_ttl")):
         spec["ttl"] = 0
     return spec
 
