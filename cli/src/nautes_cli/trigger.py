@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from nautes_cli.access import Access, ProductOption, accessing, connect, explained
+from nautes_cli.checkout import said
 from nautes_cli.console import (
     EXIT_CODES,
     ExitCode,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nautes_domain.catalog import ProductCatalog
     from nautes_domain.effects import Considered
     from nautes_domain.events import Delivery
-    from nautes_domain.triggers import Facts
+    from nautes_domain.triggers import Facts, Match
 
 app = typer.Typer(help="Try out which events start which pipelines.", no_args_is_help=True)
 
@@ -33,6 +34,14 @@ LARGEST: Final = 25 * 1024 * 1024
 """Bytes of a payload, as at the gateway."""
 MOST_COMPARED: Final = 20
 """Deliveries whose changed paths are asked for: each is a comparison on the code host."""
+
+CheckoutOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="A checkout of the repository with pipelines: what would start is looked up there.",
+        show_default=False,
+    ),
+]
 
 
 @app.command("test", epilog=EXIT_CODES)
@@ -64,6 +73,7 @@ def try_out(  # noqa: PLR0913 - each option is a parameter
             help="A changed path, may be given often; without one, path filters let everything pass."
         ),
     ] = None,
+    pipelines: CheckoutOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say which runs and refreshes an event would lead to, and of every other trigger why not. Changes nothing.
@@ -79,7 +89,8 @@ def try_out(  # noqa: PLR0913 - each option is a parameter
 
     delivery = _delivery(payload)
     facts = Facts(changed=tuple(changed)) if changed else Facts(unknown="no --changed was given")
-    considered = _considered(delivery, _catalog_of(delivery, folder), repository, folder, facts)
+    matched = _matched(delivery, _catalog_of(delivery, folder), repository, folder, facts)
+    considered = matched.considered if pipelines is None else _looked_up(matched, pipelines)
     rows = [one.model_dump(mode="json", exclude={"result", "message"}) for one in considered]
     if not show_document(rows, output):
         _show(considered)
@@ -105,7 +116,7 @@ def _again(api: "Api", place: tuple[str, str], last: int, folder: Path, output: 
     told = [
         (delivery, one, _then(decided.get(delivery.id), one))
         for delivery, facts in reversed(asked)
-        for one in _considered(delivery, catalog, repository, folder, facts)
+        for one in _matched(delivery, catalog, repository, folder, facts).considered
     ]
     rows = [
         {
@@ -187,16 +198,29 @@ def _catalog_of(delivery: "Delivery", folder: Path) -> "ProductCatalog":
     return _catalog(delivery.project.rpartition("/")[0] or "product", folder)
 
 
-def _considered(
+def _looked_up(matched: "Match", pipelines: Path) -> "Sequence[Considered]":
+    """Return every trigger with its verdict, and with what its pipeline is in a checkout."""
+    paths = {run.considered.run: run.path for run in matched.runs}
+
+    def noted(one: "Considered") -> "Considered":
+        if one.run not in paths:
+            return one
+        words = said(pipelines, paths[one.run])
+        return one.model_copy(update={"note": f"{one.note}; {words}" if one.note else words})
+
+    return [noted(one) for one in matched.considered]
+
+
+def _matched(
     delivery: "Delivery", catalog: "ProductCatalog", repository: str, folder: Path, facts: "Facts"
-) -> "Sequence[Considered]":
-    """Return every trigger with its verdict."""
+) -> "Match":
+    """Return every trigger with its verdict, and the runs of those that fire."""
     from nautes_domain.triggers import match  # noqa: PLC0415 - only this command pays for it
 
     name = repository or delivery.project.rpartition("/")[2]
     if name not in catalog.repos:
         fail(f"{folder} declares no CodeRepo {name!r}; known are {', '.join(catalog.repos) or 'none'}")
-    return match(delivery, catalog, name, facts).considered
+    return match(delivery, catalog, name, facts)
 
 
 def _delivery(file: Path) -> "Delivery":

@@ -85,3 +85,36 @@ def test_references_that_lead_nowhere_are_named(run, tmp_path):
     result = run(gitlab.push(), folder=tmp_path / "declared")
     assert result.exit_code == 1
     assert "'sauce' does not exist" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("ci/build.yaml", "ci/build.yaml"),
+        ("ci/gone.yaml", "there is no file ci/gone.yaml"),
+        ("ci/*.yaml", "ci/*.yaml means ci/build.yaml"),
+        ("ci/over/", "ci/over/ builds the run build-main"),
+        ("ci/broken/", "ci/broken/kustomization.yaml:1 'helmCharts' is not built here"),
+        ("ci/linked.yaml", "there is no file ci/linked.yaml"),
+    ],
+)
+def test_what_would_start_is_looked_up_in_a_checkout(run, tmp_path, path, words):
+    text = changed()[FILE].decode().replace("path: ci/build.yaml", f"path: {path}")
+    pipeline = "apiVersion: tekton.dev/v1\nkind: PipelineRun\nmetadata: {name: build}\nspec: {}\n"
+    over = {"kustomization.yaml": "resources: [run.yaml]\nnameSuffix: -main\n", "run.yaml": pipeline}
+    files = {
+        **{f"declared/{name}": content.decode() for name, content in changed({FILE: text}).items()},
+        **{f"code/ci/over/{name}": content for name, content in over.items()},
+        "code/ci/build.yaml": pipeline,
+        "code/ci/broken/kustomization.yaml": "helmCharts: []\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "code/ci/linked.yaml").symlink_to(tmp_path / "payload.json")
+    folder = tmp_path / "declared"
+    result = run(gitlab.push(), "--pipelines", str(tmp_path / "code"), "-o", "json", folder=folder)
+    assert result.exit_code == 0, result.output
+    ci, test = json.loads(result.stdout)
+    assert words in ci["note"]
+    assert test["note"] == ""
