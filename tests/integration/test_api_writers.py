@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from nautes_adapters.gitlab import GitLabPersonal
-from nautes_adapters.kubernetes import closed_kubeconfig
 from nautes_adapters.memory import MemorySecretStore
 from nautes_api_server.callers import Callers
 from nautes_api_server.declarations import Declarations
@@ -21,6 +20,7 @@ from nautes_api_server.recording import Audit
 from nautes_api_server.writing import Writer
 from nautes_domain import drafts
 from nautes_domain.effects import Cause
+from nautes_domain.kubeconfig import closed_kubeconfig
 from nautes_domain.snapshot import Snapshot
 from support.api_server import AT, TENANT, MemoryLogs, MemoryNews, MemoryRecords
 from support.examples import tree

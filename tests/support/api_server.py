@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 
-from nautes_adapters.kubernetes import closed_kubeconfig
 from nautes_adapters.memory import MemoryPersonal, MemorySecretStore
 from nautes_api_server.callers import Callers, config_path
 from nautes_api_server.deciding import Decided
@@ -27,6 +26,7 @@ from nautes_domain.capabilities import Person
 from nautes_domain.effects import Cause, Considered, Decision, Effect, Result, Status
 from nautes_domain.events import Delivery, Fact
 from nautes_domain.failures import Retry
+from nautes_domain.kubeconfig import closed_kubeconfig
 from nautes_domain.run_logs import LogChunk, LogLine, LogRequest
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from nautes_hooks import installed

@@ -12,7 +12,6 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from nautes_adapters.gitlab import GitLabPersonal
-from nautes_adapters.kubernetes import closed_kubeconfig
 from nautes_adapters.vault import VaultSecretStore, VaultSession
 from nautes_api_server.callers import Callers
 from nautes_api_server.deciding import Decided
@@ -28,6 +27,7 @@ from nautes_api_server.writing import Writer
 from nautes_domain.effects import Decision, Effect, Status
 from nautes_domain.events import Delivery, Fact
 from nautes_domain.hooks import HookKinds
+from nautes_domain.kubeconfig import closed_kubeconfig
 from nautes_domain.runs import FACT_KIND
 from nautes_domain.snapshot import IndexedProject, Snapshot
 from nautes_hooks import installed

@@ -12,7 +12,6 @@ from nautes_adapters.kubernetes.client import AccountToken, Change, KubernetesCl
 from nautes_adapters.kubernetes.contents import PrivateKey
 from nautes_adapters.kubernetes.errors import AlreadyExists
 from nautes_adapters.kubernetes.hook_resources import HookResources
-from nautes_adapters.kubernetes.kubeconfig import closed_kubeconfig
 from nautes_adapters.kubernetes.marks import owned, owner, selector
 from nautes_adapters.kubernetes.spaces import SPACE_KINDS, ProductSpaces
 from nautes_adapters.kubernetes.target import KubernetesTarget, ObjectsTarget, cluster_system
@@ -35,7 +34,6 @@ __all__ = [
     "ProductSpaces",
     "account_user",
     "bootstrap_state",
-    "closed_kubeconfig",
     "cluster_system",
     "owned",
     "owner",

@@ -12,10 +12,10 @@ from typing import Any, Final, Self
 
 from nautes_adapters.kubernetes.errors import EXPIRED, Answer, NotFound, busy_for_a_moment, failure_of
 from nautes_adapters.kubernetes.kinds import kind_of
-from nautes_adapters.kubernetes.kubeconfig import Credentials, checked_server, parse_kubeconfig
 from nautes_adapters.kubernetes.marks import FIELD_MANAGER, plain
 from nautes_adapters.kubernetes.transport import TIMEOUT, Query, Transport, no_account, read_token
 from nautes_domain.failures import Rejected, Retry
+from nautes_domain.kubeconfig import Credentials, checked_server, parse_kubeconfig
 
 Object = dict[str, Any]
 Objects = list[Object]
@@ -100,7 +100,9 @@ class KubernetesClient:
             raise no_account(folder, error) from None
         token_file = folder / "token"
         read_token(token_file)
-        return cls(Credentials(checked_server(server), authorities, token_file=token_file), timeout=timeout)
+        return cls(
+            Credentials(checked_server(server), authorities, token_file=str(token_file)), timeout=timeout
+        )
 
     @classmethod
     def from_token(cls, server: str, ca_pem: str, token: str, *, timeout: float = TIMEOUT) -> Self:

@@ -17,8 +17,8 @@ import aiohttp
 from kubernetes.aio import client as kubernetes_client
 
 from nautes_adapters.kubernetes.errors import UNAVAILABLE, Answer
-from nautes_adapters.kubernetes.kubeconfig import Credentials
 from nautes_domain.failures import Rejected, Retry
+from nautes_domain.kubeconfig import Credentials
 
 USER_AGENT: Final = "nautes"
 TIMEOUT: Final = 15.0
@@ -199,7 +199,7 @@ def _api_client(credentials: Credentials) -> Any:
     )
     configuration.tls_server_name = credentials.tls_server_name or None
     if credentials.token_file:
-        token_file = credentials.token_file
+        token_file = Path(credentials.token_file)
 
         def renewed(of: Any) -> None:
             of.api_key["BearerToken"] = f"Bearer {read_token(token_file)}"

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from nautes_adapters.kubernetes.kubeconfig import checked_server, closed_kubeconfig, parse_kubeconfig
 from nautes_domain.failures import Rejected
+from nautes_domain.kubeconfig import checked_server, closed_kubeconfig, parse_kubeconfig
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcC\n-----END EC PRIVATE KEY-----\n"

@@ -8,7 +8,6 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -57,8 +56,8 @@ class Credentials:
     ca_pem: str = field(default="", repr=False)
     """Empty: the system's own authorities are trusted."""
     token: str = field(default="", repr=False)
-    token_file: FilePath | None = None
-    """Read for each request, instead of `token`: kubelet renews the token of a pod's account."""
+    token_file: str = ""
+    """Path of a file that is read for each request, instead of `token`: kubelet renews the token of a pod's account."""
     certificate_pem: str = field(default="", repr=False)
     key_pem: str = field(default="", repr=False)
     tls_server_name: str = ""
