@@ -5,7 +5,7 @@ container of it, and the steps of a task run one after the other.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -61,7 +61,10 @@ class RunLogs:
 
     async def _written(self) -> AsyncGenerator[LogLine, None]:
         """Yield what was written by now, step after step."""
-        for pod in await self._pods():
+        present = await self._present()
+        order = _declared_tasks(present) if present is not None else []
+        # Clusters tell times by the second: tasks of one second come as the pipeline names them.
+        for pod in sorted(await self._pods(), key=lambda pod: (_created(pod), _place_in(order, _task(pod)))):
             for container in self._steps(pod):
                 if _has_begun(pod, container):
                     async with aclosing(self._read(pod, container)) as lines:
@@ -180,7 +183,7 @@ class RunLogs:
     async def _pods(self) -> list[Pod]:
         """Return the pods of the run in the order in which they were made."""
         found = await self._client.list("Pod", self._run.namespace, labels=f"{RUN_LABEL}={self._run.name}")
-        return sorted(found, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+        return sorted(found, key=lambda pod: (_created(pod), pod["metadata"]["name"]))
 
     def _steps(self, pod: Pod) -> Iterator[str]:
         """Yield the containers that are wanted of a pod."""
@@ -206,6 +209,20 @@ class RunLogs:
         if known or not status.get("childReferences"):
             return gone(self._run, f"it ended before any step began: {progress.why}")
         return gone(self._run, "its pods are gone from the cluster, and with them what they wrote")
+
+
+def _created(pod: Pod) -> str:
+    return str(pod["metadata"]["creationTimestamp"])
+
+
+def _declared_tasks(run: Pod) -> list[str]:
+    """Return the names of a run's tasks as its pipeline lists them (tekton.dev/v1, `PipelineRunStatus.pipelineSpec`)."""
+    resolved = (run.get("status") or {}).get("pipelineSpec") or run["spec"].get("pipelineSpec") or {}
+    return [str(task["name"]) for part in ("tasks", "finally") for task in resolved.get(part) or ()]
+
+
+def _place_in(order: Sequence[str], task: str) -> int:
+    return order.index(task) if task in order else len(order)
 
 
 class _Place:
