@@ -75,7 +75,7 @@ class Transport:
         try:
             yield _lines(response, path)
         finally:
-            response.close()
+            _hang_up(response)
 
     @contextlib.asynccontextmanager
     async def text(
@@ -93,7 +93,7 @@ class Transport:
             refused = await _bounded(response, path) if response.status >= 400 else b"{}"
             yield _answer(response, refused, path), _chunks(response, path)
         finally:
-            response.close()
+            _hang_up(response)
 
     async def _request(
         self,
@@ -144,6 +144,15 @@ async def _bounded(response: aiohttp.ClientResponse, what: str) -> bytes:
             response.close()
             raise Rejected("the API server's answer is too long", what=what, code="kubernetes-too-long")
     return bytes(data)
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """End a stream at once: a TLS connection that is closed politely outlives us while its server says nothing."""
+    connection = response.connection
+    transport = connection.transport if connection is not None else None
+    response.close()
+    if transport is not None:
+        transport.abort()
 
 
 def _answer(response: aiohttp.ClientResponse, data: bytes, what: str) -> Answer:
