@@ -104,39 +104,29 @@ class Api:
 
     def events(self, path: str, **query: str) -> Iterator[Event]:
         """Yield server-sent events until the server ends the stream. Raises ApiError."""
-        import httpx  # noqa: PLC0415
-
-        limits = httpx.Timeout(TIMEOUT, read=SILENCE)
-        headers = {"Accept": "text/event-stream"}
-        try:
-            with self._connected().stream(
-                "GET", f"/api/v1{path}", params=query, headers=headers, timeout=limits
-            ) as answer:
-                if not answer.is_success:
-                    answer.read()
-                    raise refused(answer.status_code, _json(answer))
-                yield from read_events(answer.iter_lines())
-        except httpx.HTTPError as error:
-            raise ApiError(f"{self.url} does not answer: {error}") from None
+        yield from read_events(self._streamed(path, "text/event-stream", query))
 
     def lines(self, path: str, **query: str) -> Iterator[Any]:
         """Yield the objects of a stream of JSON lines, None for an empty line: nothing was said for a while.
 
         Raises ApiError.
         """
+        for line in self._streamed(path, "application/x-ndjson, application/problem+json", query):
+            yield json.loads(line) if line else None
+
+    def _streamed(self, path: str, accept: str, query: Mapping[str, str]) -> Iterator[str]:
+        """Yield the lines of an answer that comes bit by bit. Raises ApiError."""
         import httpx  # noqa: PLC0415
 
         limits = httpx.Timeout(TIMEOUT, read=SILENCE)
-        headers = {"Accept": "application/x-ndjson, application/problem+json"}
         try:
             with self._connected().stream(
-                "GET", f"/api/v1{path}", params=query, headers=headers, timeout=limits
+                "GET", f"/api/v1{path}", params=query, headers={"Accept": accept}, timeout=limits
             ) as answer:
                 if not answer.is_success:
                     answer.read()
                     raise refused(answer.status_code, _json(answer))
-                for line in answer.iter_lines():
-                    yield json.loads(line) if line else None
+                yield from answer.iter_lines()
         except httpx.HTTPError as error:
             raise ApiError(f"{self.url} does not answer: {error}") from None
 
