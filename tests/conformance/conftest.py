@@ -76,12 +76,14 @@ def cluster(server):
 
 @pytest.fixture
 def namespace(cluster):
-    """A new namespace with its account; gone afterwards."""
+    """A new namespace with its account and authority; gone afterwards."""
     name = f"conf-{secrets.token_hex(4)}"
     cluster.create("/api/v1/namespaces", {"metadata": {"name": name}})
-    cluster.eventually(
-        f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda answer: answer.status_code == 200
-    )
+    for made in (
+        "serviceaccounts/default",
+        "configmaps/kube-root-ca.crt",
+    ):  # by controllers, in their own time
+        cluster.eventually(f"/api/v1/namespaces/{name}/{made}", lambda answer: answer.status_code == 200)
     yield name
     cluster.http.delete(f"/api/v1/namespaces/{name}")
 

@@ -86,7 +86,7 @@ class Product:
 
 async def until(holds, what):
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not await holds():  # noqa: ASYNC110 - what another program does tells nobody
                 await asyncio.sleep(0.1)
     except TimeoutError:

@@ -18,7 +18,7 @@ async def settle(target: Target, state: State, scope: str) -> Report:
         return None
 
     budget = Budget(everything=True)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             report = await reconcile(scope, state, [target], budget=budget, record=record, clock=lambda: 0.0)
             if not isinstance(report.failure, Retry):
