@@ -33,6 +33,10 @@ class CommitState(StrEnum):
     SKIPPED = "skipped"
 
 
+MOST_SHOWN: Final = 255
+"""Characters of a status's description that the code host keeps."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommitStatus:
     """What people see beside a commit. `name` keeps statuses of different runtimes apart."""
@@ -40,10 +44,15 @@ class CommitStatus:
     state: CommitState
     name: str
     description: str
-    """At most 255 characters are shown."""
+    """At most `MOST_SHOWN` characters are shown."""
     ref: str = ""
     """Short branch or tag name."""
     url: str = ""
+
+
+def description(words: str) -> str:
+    """Return words as the description of a status: shortened to what is shown, with a mark that they were."""
+    return words if len(words) <= MOST_SHOWN else f"{words[: MOST_SHOWN - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

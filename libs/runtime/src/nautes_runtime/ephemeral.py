@@ -1,6 +1,6 @@
 """A consumer of one reader's own: nothing is acknowledged, and it is removed after use."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -53,7 +53,33 @@ async def _forget(
         return
 
 
-async def fetched(subscription: JetStreamContext.PullSubscription, batch: int) -> list[Msg]:
+async def followed(
+    js: JetStreamContext, stream: str, subject: str, deliver_policy: DeliverPolicy, **more: Any
+) -> AsyncGenerator[tuple[list[Msg], int], None]:
+    """Yield what comes, in order, each time with how many messages that are kept are still to come; at first none.
+
+    Ends after the last message before one that was lost on its way to us. Raises what the client raises.
+    """
+    async with consumer(js, stream, subject, deliver_policy, **more) as (subscription, info):
+        left, expected = info.num_pending or 0, 1
+        yield [], left
+        while True:
+            messages = await _fetched(subscription, min(left, BATCH) or 1)
+            taken = []
+            for message in messages:
+                if message.metadata.sequence.consumer != expected:
+                    break
+                expected += 1
+                left = message.metadata.num_pending or 0
+                taken.append(message)
+            if not messages:  # is it still there? What was counted may have been removed, too
+                left = (await js.consumer_info(stream, info.name)).num_pending or 0
+            yield taken, left
+            if len(taken) < len(messages):
+                return
+
+
+async def _fetched(subscription: JetStreamContext.PullSubscription, batch: int) -> list[Msg]:
     """Return the next messages, none if there are none within a second. A full batch is waited for."""
     try:
         return await subscription.fetch(batch, timeout=WAIT)

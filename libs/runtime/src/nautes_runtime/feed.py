@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -10,7 +10,7 @@ from nats.js.api import DeliverPolicy
 
 from nautes_runtime import ephemeral
 from nautes_runtime.bus import UNAVAILABLE
-from nautes_runtime.ephemeral import BATCH, PAUSE
+from nautes_runtime.ephemeral import PAUSE
 
 
 class Feed:
@@ -53,26 +53,18 @@ class Feed:
             self._next = newest + 1
         elif self._next > newest + 1:  # it was made anew, and counts from one again
             self._next = 1
-        own = ephemeral.consumer(
+        batches = ephemeral.followed(
             self._js,
             self._stream,
             self._subject,
             DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=self._next,
         )
-        async with own as (subscription, info):
-            left, expected = info.num_pending or 0, 1
-            while True:
-                if not left:
-                    self.problem = ""
-                messages = await ephemeral.fetched(subscription, min(left, BATCH) or 1)
+        async with aclosing(batches):
+            async for messages, left in batches:
                 for message in messages:
-                    if message.metadata.sequence.consumer != expected:
-                        return  # one was lost on its way to us: it is read again from there
-                    expected += 1
                     with suppress(ValueError):  # what does not parse is left out
                         self._take(message)
                     self._next = message.metadata.sequence.stream + 1
-                    left = message.metadata.num_pending or 0
-                if not messages:  # is it still there? What was counted may have been removed, too
-                    left = (await self._js.consumer_info(self._stream, info.name)).num_pending or 0
+                if not left:
+                    self.problem = ""

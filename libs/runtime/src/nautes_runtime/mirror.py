@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import aclosing
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from nautes_runtime import ephemeral
 from nautes_runtime.bus import UNAVAILABLE
-from nautes_runtime.ephemeral import BATCH, PAUSE
+from nautes_runtime.ephemeral import PAUSE
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -62,23 +63,15 @@ class Mirror(Generic[T]):
     async def _follow(self) -> None:
         """Read everything, then what is new. Ends when a message was missed."""
         stream, subject = f"KV_{self.bucket}", f"$KV.{self.bucket}.>"
-        own = ephemeral.consumer(self._js, stream, subject, DeliverPolicy.LAST_PER_SUBJECT)
-        async with own as (subscription, info):
-            left, expected, fresh = info.num_pending or 0, 1, dict[str, T]()
-            loading = True
-            while True:
+        fresh, loading = dict[str, T](), True
+        batches = ephemeral.followed(self._js, stream, subject, DeliverPolicy.LAST_PER_SUBJECT)
+        async with aclosing(batches):
+            async for messages, left in batches:
+                for message in messages:
+                    self._take(message, fresh if loading else self._records)
                 if loading and not left:
                     loading = await self._replace(fresh)
-                messages = await ephemeral.fetched(subscription, min(left, BATCH) or 1)
-                for message in messages:
-                    if message.metadata.sequence.consumer != expected:
-                        return  # one was lost on its way to us: everything is read again
-                    expected += 1
-                    left = message.metadata.num_pending or 0
-                    self._take(message, fresh if loading else self._records)
-                if not messages:  # is it still there? What was counted may have been removed, too
-                    left = (await self._js.consumer_info(stream, info.name)).num_pending or 0
-                elif not loading:
+                elif messages and not loading:
                     await self._tell()
 
     async def _replace(self, fresh: dict[str, T]) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from nautes_domain import names
-from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, PipelineEngine
+from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, PipelineEngine, description
 from nautes_domain.effects import effect_of
 from nautes_domain.events import Fact
 from nautes_domain.failures import Rejected
@@ -25,8 +25,6 @@ _STATES: Final = {
     RunPhase.FAILED: CommitState.FAILED,
     RunPhase.CANCELLED: CommitState.CANCELED,
 }
-_SHOWN: Final = 255
-"""Characters of a description that the code host keeps."""
 
 
 class Results:
@@ -165,9 +163,7 @@ def status_of(cluster: str, run: RunState, place: int = 0, *, kind: str = "Pipel
         RunPhase.RUNNING: f"{which} is running",
         RunPhase.SUCCEEDED: f"{which} succeeded" + (f" in {took}" if took else ""),
     }.get(run.phase, f"{progress.why or run.phase.value} ({which}" + (f", after {took})" if took else ")"))
-    if len(words) > _SHOWN:
-        words = f"{words[: _SHOWN - 1]}…"
-    return CommitStatus(_STATES[run.phase], f"nautes/{run.runtime}", words, run.ref, run.url)
+    return CommitStatus(_STATES[run.phase], f"nautes/{run.runtime}", description(words), run.ref, run.url)
 
 
 _VERBS: Final = {RunPhase.PENDING: "queued", RunPhase.RUNNING: "started"}

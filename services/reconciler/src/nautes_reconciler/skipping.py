@@ -6,9 +6,8 @@ has a status of its own, which is newer.
 """
 
 from collections.abc import Callable
-from typing import Final
 
-from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus
+from nautes_domain.capabilities import CodeHost, CommitState, CommitStatus, description
 from nautes_domain.effects import Considered
 from nautes_domain.events import Delivery
 from nautes_domain.failures import Failure
@@ -16,9 +15,6 @@ from nautes_domain.plan import Action, Ref, Verb
 from nautes_domain.reconcile import Outcome
 from nautes_domain.triggers import Match, skips
 from nautes_runtime.tracing import span
-
-_SHOWN: Final = 255
-"""Characters of a description that the code host keeps."""
 
 
 class Skipping:
@@ -41,8 +37,9 @@ class Skipping:
     async def _show(self, delivery: Delivery, runtime: str, reason: str) -> Outcome | None:
         """Show one status; None if one stands there."""
         began = self._clock()
-        words = reason if len(reason) <= _SHOWN else f"{reason[: _SHOWN - 1]}…"
-        status = CommitStatus(CommitState.SKIPPED, f"nautes/{runtime}", words, ref=delivery.revision)
+        status = CommitStatus(
+            CommitState.SKIPPED, f"nautes/{runtime}", description(reason), ref=delivery.revision
+        )
         place = (delivery.project_id, delivery.checkout_sha)
         try:
             with span("commit status"):
